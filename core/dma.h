@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * dma.h - a device's own view of memory.
+ *
+ * A device holds a struct dma and nothing else, so it cannot forget to
+ * translate.  Without an IOMMU the view is the identity (ops NULL); with one,
+ * iommu/ supplies the ops, permissions included.
+ *
+ * A hold is one use of one IOVA range for one access.  It begins when the
+ * range is translated and ends with the access; an UNMAP of an overlapping
+ * range completes only after it.  Copies and ring accesses hold for their
+ * instant inside these functions.  Bulk I/O holds from dma_iov() to
+ * dma_done(), and only I/O that the host's kernel bounds may do so: never
+ * wait for a person, a peer or the guest between the two.
+ *
+ * Threads: one struct dma belongs to one user (a device's lock, or a queue's
+ * where queues run in parallel); different views run in parallel.
+ */
+#ifndef MOAT_CORE_DMA_H
+#define MOAT_CORE_DMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "core/gmem.h"
+
+typedef uint64_t iova_t; /* address as the device puts it on its bus */
+
+/* Seen from the device; the values are a mask. */
+enum dma_access {
+	DMA_READ = 1,  /* the device reads memory */
+	DMA_WRITE = 2, /* the device writes memory */
+};
+
+struct dma;
+
+/* Storage is the caller's, one for each range; zeroed means "holds nothing". */
+struct dma_hold {
+	struct dma *dma; /* NULL: nothing to release */
+	iova_t first, last;
+	uint32_t cookie; /* the translator's */
+};
+
+/* A run of guest-physical memory. */
+struct dma_slice {
+	gpa_t at;
+	uint64_t len;
+};
+
+struct dma_ops {
+	/*
+	 * Translate [at, at + len), len >= 1, no wrap past 2^64 (both checked
+	 * by the caller), and begin @hold.
+	 *
+	 * Return: count of slices, in order, covering all of it; -EFAULT if
+	 * any byte is not reachable with @access (a fault has then been
+	 * reported, nothing is held); -E2BIG if @max slices are too few
+	 * (nothing is held).
+	 */
+	int (*translate)(struct dma *d, iova_t at, uint64_t len,
+			 enum dma_access access, struct dma_slice *slices,
+			 unsigned max, struct dma_hold *hold);
+	/* End @hold; called once for each successful translate. */
+	void (*release)(struct dma *d, struct dma_hold *hold);
+};
+
+struct dma {
+	const struct dma_ops *ops; /* NULL: identity */
+	struct gmem *mem;	   /* borrowed */
+};
+
+/* An identity view of @mem. */
+void dma_init(struct dma *d, struct gmem *mem);
+
+/*
+ * dma_read, dma_write - copy; as gmem_read and gmem_write, on IOVAs.
+ *
+ * Return: 0 or -EFAULT.  After a failure of dma_write part of the range may
+ * have been written if it crosses mappings; never a byte outside it.
+ */
+int dma_read(struct dma *d, iova_t at, void *dst, size_t len);
+int dma_write(struct dma *d, iova_t at, const void *src, size_t len);
+
+/* Return: 0, -EFAULT, -EINVAL if unaligned. */
+int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val);
+int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
+
+/*
+ * dma_iov - host memory behind a range, for bulk I/O by a system call.
+ * @hold: begun on success if the result is > 0; end it with dma_done()
+ *
+ * Return: count of iovecs (0 for @len 0, nothing held); -EFAULT; -E2BIG if
+ * more than @max pieces are needed (take a shorter range).
+ */
+int dma_iov(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
+	    struct iovec *iov, unsigned max, struct dma_hold *hold);
+
+/* Ends @hold; does nothing on a zeroed one or the second time. */
+void dma_done(struct dma_hold *hold);
+
+#endif

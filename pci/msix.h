@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * msix.h - MSI-X: table, pending bits, masking.   [PCI 3.0, 6.8.2]
+ *
+ * Vectors start masked and the function disabled.  A vector is connected to
+ * its msi_line while it is unmasked, the function enabled and not masked as a
+ * whole; what is raised meanwhile sets its pending bit and is delivered on
+ * unmask.  Table accesses of 4 and 8 bytes, aligned, count; others read and
+ * write as the bytes they are, and out-of-range ones are ignored.
+ *
+ * Threads: the device's lock.
+ */
+#ifndef MOAT_PCI_MSIX_H
+#define MOAT_PCI_MSIX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/bus.h"
+#include "core/irq.h"
+
+struct err;
+struct pci_func;
+struct msix;
+
+#define MSIX_VECTORS_MAX 2048
+
+/*
+ * msix_new - give @f an MSI-X capability with @n vectors.
+ * @bar, @table_at, @pba_at: where table (16 bytes a vector) and pending bits
+ *	(8 bytes for 64 vectors) answer; both regions are added to the BAR
+ * @sink: borrowed; outlives the function
+ *
+ * Return: 0; -EINVAL for 0 or too many vectors; -ENOSPC, -ENOMEM.  Owned by
+ * the function: f->msix, freed by pci_func_fini().
+ */
+int msix_new(struct pci_func *f, unsigned n, unsigned bar, uint64_t table_at,
+	     uint64_t pba_at, struct msi_sink *sink, struct err *err);
+void msix_free(struct msix *m);
+
+unsigned msix_vectors(const struct msix *m);
+
+/* Guest-chosen @vector: out of range, or with MSI-X disabled, is ignored. */
+void msix_raise(struct msix *m, unsigned vector);
+
+/* Forget pending bits of @vector (its user was reset). */
+void msix_clear_pending(struct msix *m, unsigned vector);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * device.h - a virtio device: status machine, features, configuration.
+ *
+ * Two tables of functions meet here.  The transport calls the device through
+ * virtio_dev_ops; the device reaches its driver through
+ * virtio_transport_ops.  Everything between (status, feature negotiation,
+ * configuration space, queue registers, reset) is done once, in device.c, for
+ * every transport.   [virtio 1.2, 2.1-2.6, 3.1]
+ *
+ * Threads: everything under d->lock, which the dispatcher (bus, loop) takes
+ * before it calls.  virtio_reset() may drop it while it waits for I/O in
+ * flight, when a vCPU or the main thread calls it; d->stopping is set then.
+ * Lifetime: embedded as the first member of the device; freed with
+ * virtio_dev_free().
+ */
+#ifndef MOAT_VIRTIO_DEVICE_H
+#define MOAT_VIRTIO_DEVICE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/dma.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "virtio/queue.h"
+#include "virtio/wire.h"
+
+struct err;
+struct virtio_dev;
+struct virtio_transport;
+
+struct virtio_dev_ops {
+	uint32_t id; /* VIRTIO_ID_... */
+	const char *name;
+	/*
+	 * DRIVER_OK: features are final, enabled queues checked and started.
+	 * Return: 0; a -errno marks the device broken.
+	 */
+	int (*start)(struct virtio_dev *d);
+	/*
+	 * Reset.  Begin to stop: take nothing new, cancel what can be.
+	 * Work that the host's kernel still has in flight ends through
+	 * virtio_inflight_end(); the caller waits for that.  Also called when
+	 * the device never started.
+	 */
+	void (*stop)(struct virtio_dev *d);
+	/* Queue @qi has (perhaps) new buffers; the device runs. */
+	void (*kick)(struct virtio_dev *d, unsigned qi);
+	/* The driver wrote configuration bytes; d->config has them already.
+	 * May be NULL: nothing to do. */
+	void (*config_written)(struct virtio_dev *d, size_t off, size_t len);
+	/* May the driver use these features?  (A subset of the offered ones,
+	 * rules common to all devices checked.)  May be NULL: yes. */
+	bool (*features_ok)(struct virtio_dev *d, uint64_t features);
+	/* Queue @qi alone is to be reset: like stop(), for one queue.
+	 * May be NULL: VIRTIO_F_RING_RESET is not offered. */
+	void (*queue_stop)(struct virtio_dev *d, unsigned qi);
+	/* Frees the device, which is stopped; ends in virtio_dev_fini(). */
+	void (*free)(struct virtio_dev *d);
+};
+
+struct virtio_transport_ops {
+	/* Used buffers in queue @qi.  Threads: under d->lock. */
+	void (*queue_interrupt)(struct virtio_transport *t, unsigned qi);
+	/* Configuration or status changed. */
+	void (*config_interrupt)(struct virtio_transport *t);
+	/* The device went back to its reset state (vectors are forgotten). */
+	void (*reset_done)(struct virtio_transport *t);
+};
+
+struct virtio_transport {
+	const struct virtio_transport_ops *ops;
+};
+
+/* What a device is born with; all borrowed, all outlive it. */
+struct virtio_dev_env {
+	const char *name;     /* instance, "blk0"; copied */
+	struct dma *dma;      /* the device's view of memory */
+	struct loop *loop;    /* serves its queues and backend */
+	bool access_platform; /* offer bit 33, insist on it: behind an IOMMU */
+};
+
+#define VIRTIO_QUEUES_MAX 64
+
+struct virtio_dev {
+	const struct virtio_dev_ops *ops;
+	struct virtio_transport *transport; /* attached; NULL: none yet */
+	struct dma *dma;
+	struct loop *loop;
+	pthread_mutex_t lock;
+	pthread_cond_t idle; /* inflight became 0 */
+	char name[16];
+	struct guest_log log;
+
+	uint8_t status;
+	uint8_t generation;   /* of the configuration */
+	bool running;	      /* DRIVER_OK seen, not broken, not stopping */
+	bool stopping;	      /* a reset waits for I/O in flight */
+	bool insist_platform; /* refuse FEATURES_OK without bit 33 */
+	unsigned inflight;    /* I/O the host's kernel has */
+	uint64_t offered;     /* feature bits */
+	uint64_t driver_features;
+
+	struct vq *vqs; /* nvqs of them, owned */
+	unsigned nvqs;
+
+	uint8_t *config;       /* device-specific configuration, owned */
+	uint8_t *config_wmask; /* which bits the driver may write */
+	size_t config_len;
+};
+
+/*
+ * virtio_dev_init - the common part; VERSION_1, INDIRECT_DESC and EVENT_IDX
+ * (and ACCESS_PLATFORM, RING_RESET where they apply) are offered besides
+ * @features.
+ * @queue_sizes: largest size of each of the @nvqs queues, powers of two
+ * @config_len: zeroed, read-only until the device fills bytes and masks in
+ *
+ * Return: 0 or -ENOMEM, -errno (kick descriptors).
+ */
+int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
+		    const struct virtio_dev_env *env, uint64_t features,
+		    const uint16_t *queue_sizes, unsigned nvqs,
+		    size_t config_len, struct err *err);
+/* Frees what virtio_dev_init() made; zeroed or half-built is accepted. */
+void virtio_dev_fini(struct virtio_dev *d);
+/* The destructor for owners: ops->free; NULL does nothing. */
+void virtio_dev_free(struct virtio_dev *d);
+
+static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
+{
+	return d->driver_features >> bit & 1;
+}
+
+/*
+ * What a device calls.
+ */
+
+/* The guest broke the protocol: DEVICE_NEEDS_RESET, one line, no more work
+ * until reset. */
+__attribute__((format(printf, 2, 3))) void virtio_broken(struct virtio_dev *d,
+							 const char *why, ...);
+
+/* Configuration bytes changed by the device: new generation, interrupt. */
+void virtio_config_changed(struct virtio_dev *d);
+
+/* I/O was given to the host's kernel / has come back. */
+void virtio_inflight_begin(struct virtio_dev *d);
+void virtio_inflight_end(struct virtio_dev *d);
+
+/*
+ * What a transport calls: the registers, whatever their address.  Arguments
+ * are the guest's and may be anything; out of range reads 0 and writes are
+ * ignored.
+ */
+void virtio_attach(struct virtio_dev *d, struct virtio_transport *t);
+
+uint32_t virtio_device_features(const struct virtio_dev *d, uint32_t select);
+uint32_t virtio_driver_features(const struct virtio_dev *d, uint32_t select);
+/* Ignored outside [ACKNOWLEDGE|DRIVER, FEATURES_OK). */
+void virtio_set_driver_features(struct virtio_dev *d, uint32_t select,
+				uint32_t val);
+
+/*
+ * virtio_set_status - the status machine, enforced.   [virtio 1.2, 2.1, 3.1]
+ *
+ * 0 resets.  Clearing single bits, or DRIVER_OK without FEATURES_OK, is
+ * refused.  FEATURES_OK does not stick if the features are not acceptable.
+ */
+void virtio_set_status(struct virtio_dev *d, uint8_t val);
+
+/* Reset, and wait for what is in flight.  Never from a loop thread. */
+void virtio_reset(struct virtio_dev *d);
+
+/* @size 1, 2, 4, 8; past the end reads 0. */
+uint64_t virtio_config_read(const struct virtio_dev *d, uint64_t off,
+			    unsigned size);
+void virtio_config_write(struct virtio_dev *d, uint64_t off, unsigned size,
+			 uint64_t val);
+
+/* The queue with index @qi, or NULL if there is none. */
+struct vq *virtio_queue(struct virtio_dev *d, uint32_t qi);
+/* Queue registers change only between FEATURES_OK and DRIVER_OK, or after
+ * a queue's own reset. */
+bool virtio_queue_writable(const struct virtio_dev *d, const struct vq *q);
+/* Enable @q: check size and addresses; a bad ring marks the device broken. */
+void virtio_queue_enable(struct virtio_dev *d, struct vq *q);
+/* queue_reset = 1.   [virtio 1.2, 2.6.1] */
+void virtio_queue_reset(struct virtio_dev *d, struct vq *q);
+
+/*
+ * virtio_notify - the driver's notification for queue @qi, on this thread.
+ * The eventfd of a queue (vq_kick_fd) does the same from the device's loop.
+ */
+void virtio_notify(struct virtio_dev *d, uint32_t qi);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * config.h - what a machine is made of; filled in by the command line, a
+ * configuration file or an embedder.
+ *
+ * Plain data; strings are owned by whoever filled them in and outlive the
+ * machine.  mach_config_init() gives the defaults.
+ */
+#ifndef MOAT_VMM_MACHINE_CONFIG_H
+#define MOAT_VMM_MACHINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/bits.h"
+
+#define MACH_CPUS_MAX	64
+#define MACH_DISKS_MAX	24
+#define MACH_MEMORY_MIN MIB(16)
+#define MACH_MEMORY_MAX GIB(1024)
+
+enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
+enum mach_topology {
+	MACH_TOPOLOGY_AUTO,
+	MACH_TOPOLOGY_V2,
+	MACH_TOPOLOGY_NATIVE,
+	MACH_TOPOLOGY_NONE,
+};
+enum mach_describe {
+	MACH_DESCRIBE_ACPI,
+	MACH_DESCRIBE_MPTABLE,
+	MACH_DESCRIBE_NONE,
+};
+enum mach_console {
+	MACH_CONSOLE_SERIAL,
+	MACH_CONSOLE_VIRTIO,
+	MACH_CONSOLE_BOTH,
+};
+
+struct mach_disk {
+	const char *path;
+	bool readonly;
+	const char *id;		/* NULL: default */
+	enum mach_switch iommu; /* AUTO: behind it when there is one */
+};
+
+struct mach_config {
+	const char *kernel;    /* required to run */
+	const char *initrd;    /* NULL: none */
+	const char *cmdline;   /* the user's words; NULL: none */
+	const char *cache_dir; /* unpacked kernels; NULL: no cache */
+	unsigned cpus;	       /* 1 to MACH_CPUS_MAX */
+	uint64_t memory;       /* bytes, whole MiB */
+	struct mach_disk disks[MACH_DISKS_MAX];
+	unsigned ndisks;
+	struct {
+		enum mach_switch on;
+		enum mach_topology topology;
+		bool bypass;
+		enum mach_switch console; /* put it behind the IOMMU, too */
+	} iommu;
+	enum mach_describe describe;
+	bool viot; /* with ACPI: emit the VIOT table */
+	bool pvh;  /* enter by PVH */
+	bool pvpanic;
+	enum mach_console console;
+	bool rng;
+	bool reboot; /* a guest's reboot restarts the machine */
+};
+
+void mach_config_init(struct mach_config *c);
+
+#endif
