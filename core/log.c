@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define LINE_MAX_LEN 512
+
+static const char *const level_names[] = {
+	[LOG_ERR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+
+static void to_stderr(enum log_level level, const char *line)
+{
+	(void)fprintf(stderr, "moat: %s: %s\n", level_names[level], line);
+}
+
+/* The one piece of file-scope state: where an operator reads is a property
+ * of the process.  Set before threads start. */
+static log_sink_fn log_sink = to_stderr;
+static enum log_level log_level = LOG_WARN;
+
+void log_set_sink(log_sink_fn sink)
+{
+	log_sink = sink ? sink : to_stderr;
+}
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+/* One call is one line, and no word in it steers the operator's terminal. */
+static void tame(char *line)
+{
+	for (char *p = line; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+}
+
+__attribute__((format(printf, 3, 0))) static void
+log_line(enum log_level level, const char *name, const char *fmt, va_list ap)
+{
+	char line[LINE_MAX_LEN];
+	int saved = errno;
+	int n = 0;
+
+	if (level > log_level)
+		return;
+	if (name)
+		n = snprintf(line, sizeof(line), "%s: ", name);
+	if (n >= 0 && (size_t)n < sizeof(line))
+		(void)vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	tame(line);
+	log_sink(level, line);
+	errno = saved;
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(level, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void guest_warn(struct guest_log *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (g->said)
+		return;
+	g->said = true;
+	va_start(ap, fmt);
+	log_line(LOG_WARN, g->name, fmt, ap);
+	va_end(ap);
+}
+
+void guest_log_rearm(struct guest_log *g)
+{
+	g->said = false;
+}
