@@ -10,9 +10,11 @@
 #ifndef MOAT_CORE_FD_H
 #define MOAT_CORE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -22,9 +24,14 @@ static inline void auto_close_fn(int *fd)
 		close(*fd);
 }
 
+/* @p points at a pointer of some type, hence the copy: a void ** would be an
+ * alias the compiler may ignore. */
 static inline void auto_free_fn(void *p)
 {
-	free(*(void **)p);
+	void *block;
+
+	memcpy(&block, p, sizeof(block));
+	free(block);
 }
 
 #define AUTO_CLOSE __attribute__((cleanup(auto_close_fn)))
@@ -38,32 +45,42 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
-static inline void *take_ptr_fn(void **p)
+/* @p: address of a pointer, which becomes NULL.  Return: what it was. */
+static inline void *take_ptr(void *p)
 {
-	void *taken = *p;
+	void *const none = NULL;
+	void *taken;
 
-	*p = NULL;
+	memcpy(&taken, p, sizeof(taken));
+	memcpy(p, &none, sizeof(none));
 	return taken;
 }
-
-#define take_ptr(p) take_ptr_fn((void **)(p))
 
 /*
  * fd_pread_full, fd_pwrite_full, fd_write_full - move all of @len bytes.
  *
  * EINTR and short transfers are gone on with.
  *
- * Return: 0; -ENODATA if the file ended first; else -errno.
+ * Return: 0; -ENODATA if the file ended first; -EOVERFLOW if the range has no
+ * file offsets; else -errno.
  */
 int fd_pread_full(int fd, void *buf, size_t len, uint64_t at);
 int fd_pwrite_full(int fd, const void *buf, size_t len, uint64_t at);
 int fd_write_full(int fd, const void *buf, size_t len);
 
 /*
+ * eventfd_new - a non-blocking eventfd, at 0.
+ *
+ * Return: the descriptor, or -errno.
+ */
+int eventfd_new(void);
+
+/*
  * eventfd_signal - add one; never blocks.
  * eventfd_clear - take all; false if there was none.
+ * @fd: from eventfd_new()
  */
 void eventfd_signal(int fd);
-int eventfd_clear(int fd);
+bool eventfd_clear(int fd);
 
 #endif
