@@ -47,8 +47,8 @@ struct gmem {
  * Host mappings agree with guest addresses modulo 2 MiB, are not inherited by
  * fork() and stay out of core dumps.
  *
- * Return: 0; -EINVAL for slots that overlap, wrap, are unaligned or empty, or
- * too many; -ENOMEM and other -errno from the kernel.
+ * Return: 0; -EINVAL for slots that overlap, descend, wrap, are unaligned or
+ * empty, for none and for too many; -ENOMEM and other -errno from the kernel.
  */
 int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
 	      struct err *err);
@@ -65,15 +65,17 @@ bool gmem_has(const struct gmem *m, gpa_t at, uint64_t len);
 /*
  * gmem_read, gmem_write, gmem_zero - copy out, copy in, clear.
  *
- * Return: 0, or -EFAULT if any byte is not RAM (nothing is moved then).
+ * Return: 0, also for @len 0 anywhere; -EFAULT if any byte is not RAM (nothing
+ * is moved then).
  */
 int gmem_read(const struct gmem *m, gpa_t at, void *dst, size_t len);
 int gmem_write(struct gmem *m, gpa_t at, const void *src, size_t len);
 int gmem_zero(struct gmem *m, gpa_t at, uint64_t len);
 
 /*
- * Ring indices and flags: naturally aligned, single-copy atomic; acquire
- * pairs with the driver's release of the same word, and the other way.
+ * Ring indices and flags: little-endian in memory, naturally aligned,
+ * single-copy atomic; acquire pairs with the driver's release of the same
+ * word, and the other way.
  *
  * Return: 0, -EFAULT if not RAM, -EINVAL if unaligned.
  */
