@@ -42,6 +42,9 @@ struct dma_hold {
 	uint32_t cookie; /* the translator's */
 };
 
+/* dma_iov() looks at no more pieces than this, whatever its @max. */
+#define DMA_IOV_MAX 128
+
 /* A run of guest-physical memory. */
 struct dma_slice {
 	gpa_t at;
@@ -51,7 +54,8 @@ struct dma_slice {
 struct dma_ops {
 	/*
 	 * Translate [at, at + len), len >= 1, no wrap past 2^64 (both checked
-	 * by the caller), and begin @hold.
+	 * by the caller), and begin @hold; all of it but the cookie has been
+	 * filled in already.
 	 *
 	 * Return: count of slices, in order, covering all of it; -EFAULT if
 	 * any byte is not reachable with @access (a fault has then been
@@ -76,13 +80,14 @@ void dma_init(struct dma *d, struct gmem *mem);
 /*
  * dma_read, dma_write - copy; as gmem_read and gmem_write, on IOVAs.
  *
- * Return: 0 or -EFAULT.  After a failure of dma_write part of the range may
- * have been written if it crosses mappings; never a byte outside it.
+ * Return: 0 or -EFAULT.  After a failure part of the range may have been
+ * moved if it crosses mappings; never a byte outside it.
  */
 int dma_read(struct dma *d, iova_t at, void *dst, size_t len);
 int dma_write(struct dma *d, iova_t at, const void *src, size_t len);
 
-/* Return: 0, -EFAULT, -EINVAL if unaligned. */
+/* As gmem_load16_acquire() and gmem_store16_release(), on IOVAs.
+ * Return: 0, -EFAULT, -EINVAL if unaligned. */
 int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val);
 int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
 
@@ -91,7 +96,7 @@ int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
  * @hold: begun on success if the result is > 0; end it with dma_done()
  *
  * Return: count of iovecs (0 for @len 0, nothing held); -EFAULT; -E2BIG if
- * more than @max pieces are needed (take a shorter range).
+ * more than @max pieces, or DMA_IOV_MAX, are needed (take a shorter range).
  */
 int dma_iov(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
 	    struct iovec *iov, unsigned max, struct dma_hold *hold);
