@@ -3,10 +3,14 @@
  * msix.h - MSI-X: table, pending bits, masking.   [PCI 3.0, 6.8.2]
  *
  * Vectors start masked and the function disabled.  A vector is connected to
- * its msi_line while it is unmasked, the function enabled and not masked as a
- * whole; what is raised meanwhile sets its pending bit and is delivered on
- * unmask.  Table accesses of 4 and 8 bytes, aligned, count; others read and
- * write as the bytes they are, and out-of-range ones are ignored.
+ * its msi_line while it is unmasked, the function enabled, not masked as a
+ * whole and a bus master (messages are memory writes); what is raised
+ * meanwhile sets its pending bit and is delivered on unmask.  A line's
+ * resources are taken at its first unmask and given back when the guest
+ * disables MSI-X, which also forgets what is pending.
+ *
+ * Table accesses of any size and alignment read and write the bytes they
+ * name; reserved bits read 0 and stay.  The pending bits are read-only.
  *
  * Threads: the device's lock.
  */
@@ -25,6 +29,10 @@ struct msix;
 
 #define MSIX_VECTORS_MAX 2048
 
+/* Bytes of BAR that the table and the pending bits of @n vectors take. */
+uint64_t msix_table_size(unsigned n);
+uint64_t msix_pba_size(unsigned n);
+
 /*
  * msix_new - give @f an MSI-X capability with @n vectors.
  * @bar, @table_at, @pba_at: where table (16 bytes a vector) and pending bits
@@ -39,11 +47,19 @@ int msix_new(struct pci_func *f, unsigned n, unsigned bar, uint64_t table_at,
 void msix_free(struct msix *m);
 
 unsigned msix_vectors(const struct msix *m);
+/* As the guest set it; a masked function is enabled, too. */
+bool msix_enabled(const struct msix *m);
 
 /* Guest-chosen @vector: out of range, or with MSI-X disabled, is ignored. */
 void msix_raise(struct msix *m, unsigned vector);
 
 /* Forget pending bits of @vector (its user was reset). */
 void msix_clear_pending(struct msix *m, unsigned vector);
+
+/*
+ * For pci/func.c: the control or command register changed; power-on reset.
+ */
+void msix_sync(struct msix *m);
+void msix_reset(struct msix *m);
 
 #endif
