@@ -32,5 +32,7 @@ void pci_config_write(struct pci_config *c, unsigned off, unsigned size,
 /* Set-up: bytes with their masks, little-endian. */
 void pci_config_set(struct pci_config *c, unsigned off, unsigned size,
 		    uint64_t val, uint64_t wmask);
+void pci_config_set_w1c(struct pci_config *c, unsigned off, unsigned size,
+			uint64_t w1c);
 
 #endif
