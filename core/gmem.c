@@ -157,6 +157,21 @@ void gmem_fini(struct gmem *m)
 	*m = (struct gmem){.fd = -1};
 }
 
+int gmem_discard(struct gmem *m, struct err *err)
+{
+	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	for (unsigned i = 0; i < m->nslots; i++) {
+		const struct gmem_slot *s = &m->slots[i];
+
+		if (fallocate(m->fd, mode, (off_t)s->file_offset,
+			      (off_t)s->size) < 0)
+			return err_errno(err, errno,
+					 "cannot clear guest memory");
+	}
+	return 0;
+}
+
 uint64_t gmem_size(const struct gmem *m)
 {
 	uint64_t size = 0;

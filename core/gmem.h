@@ -56,6 +56,14 @@ int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
 /* Accepts a zeroed or half-built object. */
 void gmem_fini(struct gmem *m);
 
+/*
+ * gmem_discard - give all pages back: memory reads as zeros, and costs
+ * nothing until touched.  Nobody uses it meanwhile.
+ *
+ * Return: 0 or -errno.
+ */
+int gmem_discard(struct gmem *m, struct err *err);
+
 /* All bytes of all slots. */
 uint64_t gmem_size(const struct gmem *m);
 
