@@ -10,7 +10,7 @@
  *
  * Threads: deliver() and room() are called from any thread.  The host end
  * guards itself with a leaf lock and never calls back from inside
- * deliver().  A device end takes its device's lock in both, so the host end
+ * deliver() or room().  A device end takes its device's lock in both, so the host end
  * calls it with no lock of its own held.
  */
 #ifndef MOAT_CORE_STREAM_H
