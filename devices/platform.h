@@ -42,7 +42,9 @@ void acpi_power_init(struct acpi_power *p, struct machine_events *events);
 
 /*
  * The keyboard controller's ports as far as a guest resets by them: 0x64
- * reads 0xff ("no controller") and reboots on 0xfe, 0x60 reads 0xff.
+ * reboots on 0xfe and reads 1 (a byte waits that never goes away: drivers
+ * find no controller; input never full: nobody waits before the reset), the
+ * others read 0xff.
  */
 struct i8042_reset {
 	struct bus_region region; /* base 0x60, size 8 */
@@ -50,11 +52,13 @@ struct i8042_reset {
 };
 void i8042_reset_init(struct i8042_reset *r, struct machine_events *events);
 
-/* The chipset's reset control register, 0xcf9: 0x06 and 0x0e reboot. */
+/*
+ * The chipset's reset control register, 0xcf9: 0x06 and 0x0e reboot, other
+ * values do nothing; reads 0.
+ */
 struct reset_port {
-	struct bus_region region; /* size 1 */
+	struct bus_region region; /* base 0xcf9, size 1 */
 	struct machine_events *events;
-	uint8_t value;
 };
 void reset_port_init(struct reset_port *r, struct machine_events *events);
 
