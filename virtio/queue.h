@@ -48,6 +48,9 @@ struct vq_cursor {
 /*
  * One request.  From vq_pop() until vq_push() or vq_drop() the device may
  * keep it, across loop iterations.  Comes from a pool of the queue.
+ *
+ * A chain that outlives its queue's run (vq_stop() came first) is stale: it
+ * reaches no memory any more and vq_push() only puts it back into the pool.
  */
 struct vq_chain {
 	struct vq *vq;
@@ -56,34 +59,57 @@ struct vq_chain {
 	unsigned nsegs, nreadable; /* segs[0, nreadable) are device-readable */
 	struct vq_cursor in;	   /* device-readable half */
 	struct vq_cursor out;	   /* device-writable half */
-	uint64_t written;	   /* what vq_push() reports */
+	/*
+	 * Bytes written from the start of the writable half without a gap;
+	 * what vq_push() reports.  vq_write(), vq_write_zero() and
+	 * vq_iov_write() count up; a device whose bulk read came out short
+	 * sets it back.
+	 */
+	uint64_t written;
+	/* The queue's. */
+	uint64_t writable; /* length of the writable half */
+	uint64_t tail;	   /* of it, written by vq_write_tail() */
+	uint32_t epoch;	   /* the run of the queue it was popped in */
 	unsigned nholds, holds_cap;
 	struct dma_hold *holds; /* of vq_iov_*(); ended by push and drop */
 	struct vq_seg *segs;
 	unsigned segs_cap;
+	struct vq_chain *next_made; /* every chain of the queue, for vq_fini */
 };
 
 struct vq {
 	struct virtio_dev *dev;
 	unsigned index;
 	uint16_t size_max; /* what the device offers */
-	bool inline_kick;  /* served on the vCPU: no doorbell for this one */
+	/* Served on the vCPU: no doorbell, not watched.  The device sets it
+	 * right after virtio_dev_init(). */
+	bool inline_kick;
 
 	/* Registers; the driver's until enabled. */
 	uint16_t size;
 	bool enabled;
 	bool resetting; /* queue_reset reads 1 */
+	bool renewed;	/* came back from its own reset: writable again */
 	iova_t desc, avail, used;
 
 	/* The device's. */
 	bool running;
 	bool indirect, event_idx; /* negotiated */
-	uint16_t next_avail, next_used, signalled;
-	bool signalled_valid;
-	uint8_t *busy;	   /* a byte for each head: in flight */
-	struct list pool;  /* chains that are free */
-	unsigned inflight; /* chains the device has */
-	int kick_fd;	   /* eventfd; signalled by the doorbell */
+	bool kicks_are_off;	  /* vq_kicks_off() */
+	uint32_t epoch;		  /* counts runs */
+	uint16_t next_avail, next_used;
+	uint16_t avail_idx; /* the driver's, as last read and checked */
+	uint16_t armed;	    /* avail_event as last written */
+	bool armed_valid;
+	uint16_t signalled;    /* next_used at the last vq_signal() */
+	unsigned unsignalled;  /* pushes since then */
+	unsigned budget;       /* pops left in this kick */
+	uint8_t *busy;	       /* a byte for each head: in flight */
+	struct list pool;      /* chains that are free */
+	struct list deferred;  /* pushed while the device is paused */
+	struct vq_chain *made; /* all there are */
+	unsigned inflight;     /* chains the device has */
+	int kick_fd;	       /* eventfd; signalled by the doorbell */
 	struct loop_watch kick_watch;
 };
 
@@ -91,36 +117,55 @@ struct vq {
  * vq_pop - take the next available chain.
  * @ret_c: set on success; give it back with vq_push() or vq_drop()
  *
- * Return: 1 with a chain; 0 if the ring is empty; -EPROTO if the guest broke
- * the ring format, -EFAULT if an address is outside the device's memory,
- * -ENOMEM; in all three cases the device has been marked broken.
+ * When it finds the ring empty it has asked for a kick at the next buffer
+ * (unless kicks are off), so a loop of pops is a whole kick handler.  A kick
+ * from the loop pops at most as many chains as the queue has entries; then
+ * it gets 0 here and another kick in the loop's next round, so that a guest
+ * that never stops adding does not keep the loop for itself.
+ *
+ * Return: 1 with a chain; 0 if there is none now, or the device does not run;
+ * -EPROTO if the guest broke the ring format, -EFAULT if the ring is outside
+ * the device's memory, -ENOMEM; in all three cases the device has been marked
+ * broken.  Whether the buffers are reachable shows when they are accessed.
  */
 int vq_pop(struct vq *q, struct vq_chain **ret_c);
 
 /*
- * vq_push - put the chain into the used ring; used.len is c->written.
+ * vq_push - put the chain into the used ring.
+ *
+ * used.len is c->written, or the whole writable half if the tail closes the
+ * gap to its end: never a byte that was not written.   [virtio 1.2, 2.7.8.2]
  * Ends its holds first.  Does not interrupt: vq_signal() does, once a batch.
+ * Of a stale chain, or when the device does not run, it is vq_drop().
  */
 void vq_push(struct vq *q, struct vq_chain *c);
 
-/* vq_drop - give the chain back to the pool without using it (reset). */
+/*
+ * vq_drop - give the chain back to the pool without using it (reset).  Its
+ * head stays taken until the queue is reset.
+ */
 void vq_drop(struct vq *q, struct vq_chain *c);
 
 /* Interrupt the driver if it wants it for what was pushed since last time. */
 void vq_signal(struct vq *q);
 
 /*
- * Ask the driver for no kicks / for kicks again.  After vq_kicks_on() look at
- * the ring once more: it returns true if buffers came in between.
+ * Ask the driver for no kicks / for kicks again; optional, saves kicks while
+ * the device is at it anyway.  After vq_kicks_on() look at the ring once more
+ * if it returns true: buffers came in between.
  */
 void vq_kicks_off(struct vq *q);
 bool vq_kicks_on(struct vq *q);
 
+/* Have ops->kick() called from the loop; does nothing without a loop. */
+void vq_kick_later(struct vq *q);
+
 /*
- * Cursors.  Copies move through the half and cross segments.
+ * Cursors.  Copies move through the half and cross segments; c->in.left and
+ * c->out.left say how much there is.
  *
- * Return: 0; -ENODATA if fewer than @len bytes are left (nothing moved);
- * -EFAULT if memory is not reachable.
+ * Return: 0; -ENODATA if fewer than @len bytes are left; -EFAULT if memory is
+ * not reachable.  After a failure the cursor is where it was.
  */
 int vq_read(struct vq_chain *c, void *dst, size_t len);
 int vq_write(struct vq_chain *c, const void *src, size_t len);
@@ -130,7 +175,7 @@ int vq_write(struct vq_chain *c, const void *src, size_t len);
 /* Write at the last @len bytes of the writable half (a status or tail),
  * leaving the cursor; takes them off what is left. */
 int vq_write_tail(struct vq_chain *c, const void *src, size_t len);
-/* Clear up to @len bytes of the writable half. */
+/* Clear the next @len bytes of the writable half, or all if there are fewer. */
 int vq_write_zero(struct vq_chain *c, uint64_t len);
 
 /*
@@ -153,10 +198,19 @@ void vq_end_holds(struct vq_chain *c);
 int vq_init(struct vq *q, struct virtio_dev *d, unsigned index,
 	    uint16_t size_max);
 void vq_fini(struct vq *q);
-/* Return: 0; -EPROTO for a size or address the rules forbid; -ENOMEM. */
+/* Return: 0; -EPROTO for a size or address the rules forbid. */
+int vq_check(const struct vq *q);
+/* Return: 0; as vq_check(); -errno if the kick descriptor is not watched. */
 int vq_start(struct vq *q);
+/* Chains the device still has are stale from now on. */
 void vq_stop(struct vq *q);
-/* Registers as after device reset. */
+/* Registers as after device reset.  Caller has stopped it. */
 void vq_reset(struct vq *q);
+/* queue_reset = 1; done, with q->renewed, when all chains are back. */
+void vq_begin_reset(struct vq *q);
+/* Call ops->kick() if the device and the queue run. */
+void vq_dispatch(struct vq *q);
+/* The device is paused no more: what waited goes into the ring. */
+void vq_resume(struct vq *q);
 
 #endif
