@@ -41,10 +41,11 @@ struct virtio_dev_ops {
 	 */
 	int (*start)(struct virtio_dev *d);
 	/*
-	 * Reset.  Begin to stop: take nothing new, cancel what can be.
-	 * Work that the host's kernel still has in flight ends through
-	 * virtio_inflight_end(); the caller waits for that.  Also called when
-	 * the device never started.
+	 * Reset.  Begin to stop: take nothing new, cancel what can be, drop
+	 * chains that wait for nothing in flight.  Work that the host's kernel
+	 * still has ends through virtio_inflight_end(), its chains dropped or
+	 * pushed before; the caller waits for that.  Also called when the
+	 * device never started, and when it is broken.
 	 */
 	void (*stop)(struct virtio_dev *d);
 	/* Queue @qi has (perhaps) new buffers; the device runs. */
@@ -55,8 +56,12 @@ struct virtio_dev_ops {
 	/* May the driver use these features?  (A subset of the offered ones,
 	 * rules common to all devices checked.)  May be NULL: yes. */
 	bool (*features_ok)(struct virtio_dev *d, uint64_t features);
-	/* Queue @qi alone is to be reset: like stop(), for one queue.
-	 * May be NULL: VIRTIO_F_RING_RESET is not offered. */
+	/*
+	 * Queue @qi alone is to be reset: like stop(), for one queue.  The
+	 * reset is done, and the driver sees it, when the device has pushed
+	 * or dropped every chain of the queue.
+	 * May be NULL: VIRTIO_F_RING_RESET is not offered.
+	 */
 	void (*queue_stop)(struct virtio_dev *d, unsigned qi);
 	/* Frees the device, which is stopped; ends in virtio_dev_fini(). */
 	void (*free)(struct virtio_dev *d);
@@ -91,7 +96,7 @@ struct virtio_dev {
 	struct dma *dma;
 	struct loop *loop;
 	pthread_mutex_t lock;
-	pthread_cond_t idle; /* inflight became 0 */
+	pthread_cond_t idle; /* inflight became 0, a reset or pause ended */
 	char name[16];
 	struct guest_log log;
 
@@ -99,6 +104,7 @@ struct virtio_dev {
 	uint8_t generation;   /* of the configuration */
 	bool running;	      /* DRIVER_OK seen, not broken, not stopping */
 	bool stopping;	      /* a reset waits for I/O in flight */
+	bool paused;	      /* may not touch memory: bus master off */
 	bool insist_platform; /* refuse FEATURES_OK without bit 33 */
 	unsigned inflight;    /* I/O the host's kernel has */
 	uint64_t offered;     /* feature bits */
@@ -172,8 +178,26 @@ void virtio_set_driver_features(struct virtio_dev *d, uint32_t select,
  */
 void virtio_set_status(struct virtio_dev *d, uint8_t val);
 
-/* Reset, and wait for what is in flight.  Never from a loop thread. */
+/*
+ * virtio_reset - back to the state after power-on.
+ *
+ * Stops the device and waits for what is in flight, d->lock dropped; status
+ * reads as before until it is done, and register writes in between are
+ * ignored.  A second thread that resets meanwhile waits for the same end.
+ *
+ * Threads: a vCPU or the main thread, never a loop; d->lock held, and no lock
+ * that a completing loop needs.
+ */
 void virtio_reset(struct virtio_dev *d);
+
+/*
+ * virtio_pause - may the device touch memory (PCI: bus master enable)?
+ *
+ * Pausing stops queues from being served, waits for what is in flight and
+ * keeps pushes and interrupts back; resuming catches up.  Survives
+ * virtio_reset(): it is the transport's state.  Threads: as virtio_reset().
+ */
+void virtio_pause(struct virtio_dev *d, bool pause);
 
 /* @size 1, 2, 4, 8; past the end reads 0. */
 uint64_t virtio_config_read(const struct virtio_dev *d, uint64_t off,
@@ -186,14 +210,19 @@ struct vq *virtio_queue(struct virtio_dev *d, uint32_t qi);
 /* Queue registers change only between FEATURES_OK and DRIVER_OK, or after
  * a queue's own reset. */
 bool virtio_queue_writable(const struct virtio_dev *d, const struct vq *q);
-/* Enable @q: check size and addresses; a bad ring marks the device broken. */
+/* Enable @q: check size and addresses; a bad ring marks the device broken.
+ * Ignored when the registers are not writable. */
 void virtio_queue_enable(struct virtio_dev *d, struct vq *q);
-/* queue_reset = 1.   [virtio 1.2, 2.6.1] */
+/*
+ * queue_reset = 1.  q->resetting until the device has given all chains back,
+ * then q->enabled is false and the registers are writable.  Ignored unless
+ * RING_RESET is negotiated and the queue enabled.   [virtio 1.2, 2.6.1]
+ */
 void virtio_queue_reset(struct virtio_dev *d, struct vq *q);
 
 /*
  * virtio_notify - the driver's notification for queue @qi, on this thread.
- * The eventfd of a queue (vq_kick_fd) does the same from the device's loop.
+ * The eventfd of a queue (q->kick_fd) does the same from the device's loop.
  */
 void virtio_notify(struct virtio_dev *d, uint32_t qi);
 

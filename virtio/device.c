@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The life of a device: birth, trouble, reset, pause.  Negotiation is in
+ * status.c, configuration space in config.c, queue registers in registers.c.
+ */
+#include "virtio/device.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+
+static uint64_t offered_features(const struct virtio_dev_ops *ops,
+				 const struct virtio_dev_env *env,
+				 uint64_t features)
+{
+	features |= BIT_ULL(VIRTIO_F_VERSION_1) |
+		    BIT_ULL(VIRTIO_F_INDIRECT_DESC) |
+		    BIT_ULL(VIRTIO_F_EVENT_IDX);
+	if (env->access_platform)
+		features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
+	if (ops->queue_stop)
+		features |= BIT_ULL(VIRTIO_F_RING_RESET);
+	return features;
+}
+
+static int make_config(struct virtio_dev *d, size_t len)
+{
+	/* One byte at least, so that NULL means failure alone. */
+	d->config = calloc(1, len + 1);
+	d->config_wmask = calloc(1, len + 1);
+	d->config_len = len;
+	return d->config && d->config_wmask ? 0 : -ENOMEM;
+}
+
+static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n)
+{
+	assert(n <= VIRTIO_QUEUES_MAX);
+	d->vqs = calloc(n + 1, sizeof(*d->vqs));
+	if (!d->vqs)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		int r = vq_init(&d->vqs[i], d, i, sizes[i]);
+
+		d->nvqs++;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
+		    const struct virtio_dev_env *env, uint64_t features,
+		    const uint16_t *queue_sizes, unsigned nvqs,
+		    size_t config_len, struct err *err)
+{
+	d->ops = ops;
+	d->transport = NULL;
+	d->dma = env->dma;
+	d->loop = env->loop;
+	(void)pthread_mutex_init(&d->lock, NULL);
+	(void)pthread_cond_init(&d->idle, NULL);
+	(void)snprintf(d->name, sizeof(d->name), "%s", env->name);
+	d->log = (struct guest_log){.name = d->name};
+
+	d->status = d->generation = 0;
+	d->running = d->stopping = d->paused = false;
+	d->insist_platform = env->access_platform;
+	d->inflight = 0;
+	d->offered = offered_features(ops, env, features);
+	d->driver_features = 0;
+
+	d->vqs = NULL;
+	d->nvqs = 0;
+
+	int r = make_config(d, config_len);
+
+	if (!r)
+		r = make_queues(d, queue_sizes, nvqs);
+	if (r) {
+		virtio_dev_fini(d);
+		return err_errno(err, -r, "%s: cannot make the device",
+				 env->name);
+	}
+	return 0;
+}
+
+void virtio_dev_fini(struct virtio_dev *d)
+{
+	if (!d->ops)
+		return;
+	for (unsigned i = 0; i < d->nvqs; i++)
+		vq_fini(&d->vqs[i]);
+	/* The loop may wait for the lock, to find that the watch is gone. */
+	if (d->loop)
+		loop_barrier(d->loop);
+	free(d->vqs);
+	free(d->config);
+	free(d->config_wmask);
+	(void)pthread_cond_destroy(&d->idle);
+	(void)pthread_mutex_destroy(&d->lock);
+	d->vqs = NULL;
+	d->nvqs = 0;
+	d->config = d->config_wmask = NULL;
+	d->config_len = 0;
+	d->ops = NULL;
+}
+
+void virtio_dev_free(struct virtio_dev *d)
+{
+	if (d)
+		d->ops->free(d);
+}
+
+void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
+{
+	d->transport = t;
+}
+
+void virtio_broken(struct virtio_dev *d, const char *why, ...)
+{
+	char msg[160];
+	va_list ap;
+
+	va_start(ap, why);
+	(void)vsnprintf(msg, sizeof(msg), why, ap);
+	va_end(ap);
+	guest_warn(&d->log, "%s; needs reset", msg);
+
+	d->running = false;
+	if (d->status & VIRTIO_STATUS_NEEDS_RESET)
+		return;
+	d->status |= VIRTIO_STATUS_NEEDS_RESET;
+	/* Before DRIVER_OK nothing may be sent.   [virtio 1.2, 2.1.2] */
+	if (d->status & VIRTIO_STATUS_DRIVER_OK && d->transport)
+		d->transport->ops->config_interrupt(d->transport);
+}
+
+void virtio_inflight_begin(struct virtio_dev *d)
+{
+	d->inflight++;
+}
+
+void virtio_inflight_end(struct virtio_dev *d)
+{
+	assert(d->inflight);
+	if (--d->inflight == 0)
+		(void)pthread_cond_broadcast(&d->idle);
+}
+
+static void wait_idle(struct virtio_dev *d)
+{
+	(void)pthread_cond_wait(&d->idle, &d->lock);
+}
+
+static void reset_registers(struct virtio_dev *d)
+{
+	for (unsigned i = 0; i < d->nvqs; i++) {
+		vq_stop(&d->vqs[i]);
+		vq_reset(&d->vqs[i]);
+	}
+	d->driver_features = 0;
+	d->status = 0;
+	guest_log_rearm(&d->log);
+	if (d->transport)
+		d->transport->ops->reset_done(d->transport);
+}
+
+void virtio_reset(struct virtio_dev *d)
+{
+	if (d->stopping) {
+		/* Another thread is at it; its end is ours. */
+		while (d->stopping)
+			wait_idle(d);
+		return;
+	}
+	d->stopping = true;
+	d->running = false;
+	d->ops->stop(d);
+	while (d->inflight)
+		wait_idle(d);
+	reset_registers(d);
+	d->stopping = false;
+	(void)pthread_cond_broadcast(&d->idle);
+}
+
+void virtio_pause(struct virtio_dev *d, bool pause)
+{
+	if (d->paused == pause)
+		return;
+	d->paused = pause;
+	if (pause) {
+		while (d->paused && d->inflight)
+			wait_idle(d);
+		return;
+	}
+	/* A thread that waits for the pause to be complete. */
+	(void)pthread_cond_broadcast(&d->idle);
+	for (unsigned i = 0; i < d->nvqs; i++)
+		vq_resume(&d->vqs[i]);
+}
