@@ -10,15 +10,17 @@
 #include "pci/msix.h"
 #include "virtio/pci_priv.h"
 
+enum {
+	REG_QUEUE = 1, /* no such queue: reads @none, ignores writes */
+	REG_SETUP = 2, /* written while the queue is being set up */
+};
+
 struct reg {
 	uint8_t off, size;
-	/* @q: the selected queue; not NULL where the flags say so */
+	/* @q: the selected queue; not NULL for REG_QUEUE */
 	uint32_t (*get)(struct vpci *v, const struct vq *q);
 	void (*set)(struct vpci *v, struct vq *q, uint32_t val);
-	enum {
-		REG_QUEUE = 1, /* no such queue: reads @none, ignores writes */
-		REG_SETUP = 2, /* written while the queue is being set up */
-	} flags;
+	unsigned flags;
 	uint32_t none;
 };
 
@@ -208,29 +210,28 @@ static uint64_t with_high(uint64_t addr, uint32_t val)
 	return (uint64_t)val << 32 | low(addr);
 }
 
-#define ADDRESS_REGISTER(field)                                              \
-	static uint32_t get_##field##_low(struct vpci *v, const struct vq *q) \
-	{                                                                     \
-		(void)v;                                                      \
-		return low(q->field);                                         \
-	}                                                                     \
-	static uint32_t get_##field##_high(struct vpci *v,                    \
-					   const struct vq *q)                \
-	{                                                                     \
-		(void)v;                                                      \
-		return high(q->field);                                        \
-	}                                                                     \
-	static void set_##field##_low(struct vpci *v, struct vq *q,           \
-				      uint32_t val)                           \
-	{                                                                     \
-		(void)v;                                                      \
-		q->field = with_low(q->field, val);                           \
-	}                                                                     \
-	static void set_##field##_high(struct vpci *v, struct vq *q,          \
-				       uint32_t val)                          \
-	{                                                                     \
-		(void)v;                                                      \
-		q->field = with_high(q->field, val);                          \
+#define ADDRESS_REGISTER(field)                                                \
+	static uint32_t get_##field##_low(struct vpci *v, const struct vq *q)  \
+	{                                                                      \
+		(void)v;                                                       \
+		return low(q->field);                                          \
+	}                                                                      \
+	static uint32_t get_##field##_high(struct vpci *v, const struct vq *q) \
+	{                                                                      \
+		(void)v;                                                       \
+		return high(q->field);                                         \
+	}                                                                      \
+	static void set_##field##_low(struct vpci *v, struct vq *q,            \
+				      uint32_t val)                            \
+	{                                                                      \
+		(void)v;                                                       \
+		q->field = with_low(q->field, val);                            \
+	}                                                                      \
+	static void set_##field##_high(struct vpci *v, struct vq *q,           \
+				       uint32_t val)                           \
+	{                                                                      \
+		(void)v;                                                       \
+		q->field = with_high(q->field, val);                           \
 	}
 
 ADDRESS_REGISTER(desc)
@@ -283,6 +284,11 @@ static void reg_set(struct vpci *v, const struct reg *g, uint32_t val)
 	g->set(v, q, val);
 }
 
+static uint64_t ones(unsigned bytes)
+{
+	return UINT64_MAX >> (64 - 8 * bytes);
+}
+
 /* @val moved up by so many bytes, down if negative. */
 static uint64_t shift_bytes(uint64_t val, int bytes)
 {
@@ -311,19 +317,18 @@ static void common_write(struct bus_region *r, uint64_t off, unsigned size,
 			 uint64_t val)
 {
 	struct vpci *v = container_of(r, struct vpci, common);
-	uint64_t written = UINT64_MAX >> (64 - 8 * size);
 
 	for (size_t i = 0; i < ARRAY_SIZE(regs); i++) {
 		const struct reg *g = &regs[i];
 		int down = (int)off - g->off;
-		uint64_t mask, merged;
+		uint64_t mask;
 
 		if (!reg_touched(g, off, size))
 			continue;
-		mask = shift_bytes(written, down);
-		merged = (reg_get(v, g) & ~mask) |
-			 (shift_bytes(val, down) & mask);
-		reg_set(v, g, (uint32_t)(merged & (UINT64_MAX >> (64 - 8 * g->size))));
+		mask = shift_bytes(ones(size), down) & ones(g->size);
+		reg_set(v, g,
+			(uint32_t)((shift_bytes(val, down) & mask) |
+				   (reg_get(v, g) & ~mask)));
 	}
 }
 

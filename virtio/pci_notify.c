@@ -66,8 +66,7 @@ void vpci_sync_doorbells(struct vpci *v)
 		bool wanted = b->mapped && v->dev->running && q->running &&
 			      !q->inline_kick;
 
-		if (v->queues[i].belled &&
-		    (!wanted || v->queues[i].bell != at))
+		if (v->queues[i].belled && (!wanted || v->queues[i].bell != at))
 			bell_detach(v, i);
 		if (wanted && !v->queues[i].belled)
 			bell_attach(v, i, at);

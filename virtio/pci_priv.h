@@ -30,8 +30,8 @@
 
 struct vpci_queue {
 	uint16_t vector;
-	bool belled;	/* a doorbell is attached ... */
-	uint64_t bell;	/* ... at this address */
+	bool belled;   /* a doorbell is attached ... */
+	uint64_t bell; /* ... at this address */
 };
 
 struct vpci {
