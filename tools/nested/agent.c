@@ -6,8 +6,8 @@
  * command and is served by a process of its own; the command ends when its
  * connection does.  Who connects must know the token in /token.
  */
-#include "link.h"
-#include "room.h"
+#include "tools/nested/link.h"
+#include "tools/nested/room.h"
 
 #include <err.h>
 #include <errno.h>

@@ -11,13 +11,12 @@
  * FRAME_START carries strings: token, directory, number of shared directories,
  * those, number of arguments, those, number of variables, those.
  */
-#include "link.h"
+#include "tools/nested/link.h"
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -63,16 +62,18 @@ static const int passed_signals[] = {SIGHUP,  SIGINT,  SIGQUIT,
 
 static void read_address(const char *state, struct address *ret_address)
 {
-	char path[PATH_MAX];
+	char *path;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/address", state);
+	if (asprintf(&path, "%s/address", state) < 0)
+		errx(OWN_FAILURE, "no memory");
 	f = fopen(path, "re");
 	if (!f || fscanf(f, "%u %127s %63s", &ret_address->port,
 			 ret_address->token, ret_address->generation) != 3)
 		errx(OWN_FAILURE, "the nested host left no address in '%s'",
 		     path);
 	fclose(f);
+	free(path);
 }
 
 static void add_string(struct buf *b, const char *s)
@@ -147,8 +148,10 @@ static void lose(struct client *c, const char *why)
 
 static void finish(struct client *c, const struct frame *f, const uint8_t *data)
 {
-	if (f->len < sizeof(c->status))
-		return lose(c, "talks nonsense");
+	if (f->len < sizeof(c->status)) {
+		lose(c, "talks nonsense");
+		return;
+	}
 	memcpy(&c->status, data, sizeof(c->status));
 	if (f->type == FRAME_FAILED) {
 		fprintf(stderr, "kvm-host: %.*s\n",
@@ -302,8 +305,10 @@ static void run(struct client *c, const struct address *a, char **shares,
 
 	c->outcome = RUNNING;
 	c->silent_ticks = 0;
-	if (fd < 0)
-		return lose(c, "cannot be reached");
+	if (fd < 0) {
+		lose(c, "cannot be reached");
+		return;
+	}
 	link_init(&c->link, fd);
 	send_start(c, a, shares, nshares, argv);
 	buf_append(&c->link.out, c->replay.data, c->replay.tail);
@@ -344,10 +349,14 @@ static void renew(const char *command, const char *generation)
 
 static bool was_stopped(const char *state, const struct address *a)
 {
-	char path[PATH_MAX];
+	char *path;
+	bool found;
 
-	snprintf(path, sizeof(path), "%s/stopped-%s", state, a->generation);
-	return access(path, F_OK) == 0;
+	if (asprintf(&path, "%s/stopped-%s", state, a->generation) < 0)
+		return false;
+	found = access(path, F_OK) == 0;
+	free(path);
+	return found;
 }
 
 static void prepare(struct client *c)
@@ -371,7 +380,20 @@ static void prepare(struct client *c)
 	c->silent_max = limit && atoi(limit) > 0 ? (unsigned)atoi(limit) : 30;
 	source_init(&c->input, 0, 0);
 	sink_init(&c->output[0], 1, 1);
-	sink_init(&c->output[1], 2, 2);
+	/* Its own descriptor: ours stays open for what we have to say. */
+	sink_init(&c->output[1], 2, fcntl(2, F_DUPFD_CLOEXEC, 3));
+}
+
+/* The command itself saw no error: its output went into a pipe. */
+static void check_output(const struct client *c)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!c->output[i].error)
+			continue;
+		errno = c->output[i].error;
+		err(OWN_FAILURE, "cannot write the command's standard %s",
+		    i ? "error" : "output");
+	}
 }
 
 static _Noreturn void end_like_command(uint32_t status)
@@ -420,8 +442,10 @@ int main(int argc, char **argv)
 	for (bool second = false;; second = true) {
 		read_address(argv[1], &a);
 		run(&c, &a, argv + 3, (size_t)dashes - 3, argv + dashes + 1);
-		if (c.outcome == DONE)
+		if (c.outcome == DONE) {
+			check_output(&c);
 			end_like_command(c.status);
+		}
 		must_not_retry(&c, argv[1], &a, second);
 		warnx("the nested host %s: starting another, running '%s' "
 		      "again from its beginning",

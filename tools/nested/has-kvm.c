@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -25,14 +26,17 @@ static const uint8_t guest[] = {0x66, 0x0f, 0xef, 0xc0, /* pxor xmm0, xmm0 */
 
 static void set_cpuid(int kvm, int vcpu)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[CPUID_MAX];
-	} cpuid = {.head.nent = CPUID_MAX};
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) +
+				  CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
 
-	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0 ||
-	    ioctl(vcpu, KVM_SET_CPUID2, &cpuid) < 0)
+	if (!cpuid)
+		errx(1, "no memory");
+	cpuid->nent = CPUID_MAX;
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0 ||
+	    ioctl(vcpu, KVM_SET_CPUID2, cpuid) < 0)
 		err(1, "cannot set the CPUID");
+	free(cpuid);
 }
 
 static void set_registers(int vcpu)

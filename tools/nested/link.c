@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-#include "link.h"
+#include "tools/nested/link.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -70,7 +70,7 @@ uint32_t frame_u32(const struct frame *f, const uint8_t *data)
 
 static bool would_block(void)
 {
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+	return errno == EAGAIN || errno == EINTR;
 }
 
 static int link_read(struct link *l)
@@ -214,8 +214,10 @@ void sink_write(struct sink *s, struct link *l)
 		len = 4096;
 	n = write(s->fd, s->buf.data + s->buf.head, len);
 	if (n < 0) {
-		if (!would_block())
-			sink_lost(s, l);
+		if (would_block())
+			return;
+		s->error = errno == EPIPE ? 0 : errno;
+		sink_lost(s, l);
 		return;
 	}
 	s->buf.head += (size_t)n;

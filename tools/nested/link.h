@@ -67,6 +67,7 @@ struct sink {
 	int fd; /* -1: closed */
 	uint16_t stream;
 	bool ended; /* close fd once all is written */
+	int error;  /* errno of a failed write; 0 also if the reader left */
 	struct buf buf;
 };
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-#include "room.h"
+#include "tools/nested/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -50,17 +49,17 @@ fail(int control, int status, const char *fmt, ...)
 
 static void make_dirs(const char *path)
 {
-	char part[PATH_MAX];
+	char *part = strdup(path);
 
-	snprintf(part, sizeof(part), "%s", path);
-	for (char *p = part + 1; *p; p++) {
+	for (char *p = part ? part + 1 : NULL; p && *p; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
 		mkdir(part, 0755);
 		*p = '/';
 	}
-	mkdir(part, 0755);
+	mkdir(path, 0755);
+	free(part);
 }
 
 static void mount_in(int control, const char *what, const char *type,
@@ -75,11 +74,14 @@ static void mount_in(int control, const char *what, const char *type,
 
 static void share(int control, const char *dir)
 {
-	char from[PATH_MAX], to[PATH_MAX];
+	char *from, *to;
 
-	snprintf(from, sizeof(from), ROOM_HOST_RW "%s", dir);
-	snprintf(to, sizeof(to), ROOT "%s", dir);
+	if (asprintf(&from, ROOM_HOST_RW "%s", dir) < 0 ||
+	    asprintf(&to, ROOT "%s", dir) < 0)
+		fail(control, 125, "nested host: no memory");
 	mount_in(control, from, NULL, to, MS_BIND, NULL);
+	free(from);
+	free(to);
 }
 
 static void build(const struct room_job *job, int control)
