@@ -43,8 +43,11 @@ void pci_func_init(struct pci_func *f, const struct pci_func_ops *ops,
 
 void pci_func_fini(struct pci_func *f)
 {
-	if (f->host)
+	if (f->host) {
+		pthread_mutex_lock(f->lock);
 		pci_host_detach(f->host, f);
+		pthread_mutex_unlock(f->lock);
+	}
 	msix_free(f->msix);
 	f->msix = NULL;
 }

@@ -100,7 +100,7 @@ struct pci_ids {
 void pci_func_init(struct pci_func *f, const struct pci_func_ops *ops,
 		   const char *name, pthread_mutex_t *lock,
 		   const struct pci_ids *ids);
-/* Leaves its slot; accepts a zeroed function.  Not under @lock, no vCPU runs. */
+/* Leaves its slot; accepts a zeroed function.  Takes @lock; no vCPU runs. */
 void pci_func_fini(struct pci_func *f);
 
 /*

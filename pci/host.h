@@ -95,7 +95,7 @@ void pci_host_reset(struct pci_host *h);
  * For pci/ only.
  */
 
-/* Leave the slot, give back the assigned addresses.  Does not take f->lock. */
+/* Leave the slot, give back the assigned addresses.  Caller holds f->lock. */
 void pci_host_detach(struct pci_host *h, struct pci_func *f);
 
 /*

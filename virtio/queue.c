@@ -341,12 +341,12 @@ void vq_drop(struct vq *q, struct vq_chain *c)
 }
 
 /*
- * Did the index go past @event on its way from @old to @now?  All three wrap
- * at 2^16.   [virtio 1.2, 2.7.7.2]
+ * Is @event in [old, now), was it stepped over?  All three wrap at 2^16.
+ * [virtio 1.2, 2.7.7.2]
  */
 static bool went_past(uint16_t event, uint16_t old, uint16_t now)
 {
-	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+	return (uint16_t)(event - old) < (uint16_t)(now - old);
 }
 
 /* Return: 1 if the driver wants an interrupt, 0, -errno. */

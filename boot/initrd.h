@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * initrd.h - the initial RAM disk at the end of low memory.
+ */
+#ifndef MOAT_BOOT_INITRD_H
+#define MOAT_BOOT_INITRD_H
+
+#include <stdint.h>
+
+#include "core/gmem.h"
+
+struct err;
+
+/*
+ * initrd_load - read the file straight into guest memory, page-aligned, as
+ * high as possible in the RAM that starts at 0.
+ * @above: the kernel's end; nothing is placed below
+ * @max: highest address that a byte of it may have
+ * @ret_at, @ret_size: where it is; an empty file gives size 0
+ *
+ * Return: 0; -E2BIG with both sizes; -ENODATA if the file shrank; -errno of
+ * open and read.
+ */
+int initrd_load(struct gmem *mem, const char *path, gpa_t above, gpa_t max,
+		gpa_t *ret_at, uint64_t *ret_size, struct err *err);
+
+#endif
