@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "boot/cache.h"
 #include "boot/codec.h"
 #include "boot/elf.h"
 #include "core/bits.h"
@@ -100,7 +101,33 @@ static bool unpack_payload(struct kernel *k, const struct payload *p)
 	return false;
 }
 
-static int open_payload(struct kernel *k, struct err *err)
+static bool take_cached(struct kernel *k, const struct payload *p,
+			const char *cache_dir, enum kernel_use use)
+{
+	struct cache_entry e;
+
+	if (!cache_find(cache_dir, p->data, p->len, &e))
+		return false;
+	if (use == KERNEL_LOAD && !cache_verify(&e)) {
+		image_close(&e.elf);
+		return false;
+	}
+	k->unpacked = e.elf;
+	k->builtin = e.builtin;
+	k->from_cache = true;
+	return true;
+}
+
+static void store(struct kernel *k, const struct payload *p,
+		  const char *cache_dir)
+{
+	k->builtin = builtin_find(&k->unpacked);
+	(void)cache_store(cache_dir, p->data, p->len, k->unpacked.mapping,
+			  k->unpacked.size, k->builtin);
+}
+
+static int open_payload(struct kernel *k, const char *cache_dir,
+			enum kernel_use use, struct err *err)
 {
 	AUTO_FREE uint8_t *data = NULL;
 	struct payload p = {0};
@@ -114,8 +141,15 @@ static int open_payload(struct kernel *k, struct err *err)
 	if (r < 0)
 		return r;
 	p.data = data;
-	if (examine_payload(k, &p) && unpack_payload(k, &p))
-		k->how = p.codec->unpacked_by_moat;
+	if (!examine_payload(k, &p))
+		return 0;
+	if (!cache_dir || !take_cached(k, &p, cache_dir, use)) {
+		if (!unpack_payload(k, &p))
+			return 0;
+		if (cache_dir)
+			store(k, &p, cache_dir);
+	}
+	k->how = p.codec->unpacked_by_moat;
 	return 0;
 }
 
@@ -127,16 +161,15 @@ void kernel_init(struct kernel *k)
 }
 
 int kernel_open(struct kernel *k, const char *path, const char *cache_dir,
-		struct err *err)
+		enum kernel_use use, struct err *err)
 {
 	int r;
 
-	(void)cache_dir;
 	r = image_open(&k->file, path, err);
 	if (r == 0)
 		r = recognise(k, err);
 	if (r == 0 && k->is_bzimage)
-		r = open_payload(k, err);
+		r = open_payload(k, cache_dir, use, err);
 	if (r < 0)
 		err_prefix(err, "kernel '%s'", path);
 	return r;
@@ -153,4 +186,13 @@ const struct image *kernel_elf(const struct kernel *k)
 	if (!k->is_bzimage)
 		return &k->file;
 	return k->unpacked.size > 0 ? &k->unpacked : NULL;
+}
+
+enum builtin kernel_builtin(const struct kernel *k)
+{
+	const struct image *elf = kernel_elf(k);
+
+	if (k->builtin != BUILTIN_UNKNOWN || !elf)
+		return k->builtin;
+	return builtin_find(elf);
 }

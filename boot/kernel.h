@@ -8,10 +8,16 @@
 
 #include <stdbool.h>
 
+#include "boot/builtin.h"
 #include "boot/bzimage.h"
 #include "boot/image.h"
 
 struct err;
+
+enum kernel_use {
+	KERNEL_LOAD,	/* kernel_elf() will be loaded: it is verified */
+	KERNEL_EXAMINE, /* only kernel_builtin() is wanted */
+};
 
 struct kernel {
 	struct image file;
@@ -21,6 +27,7 @@ struct kernel {
 	bool from_cache;
 	struct image unpacked;	/* a bzImage's; size 0: could not be unpacked */
 	const char *packed_why; /* then why not; static */
+	enum builtin builtin;	/* as the cache knows it */
 };
 
 void kernel_init(struct kernel *k);
@@ -36,12 +43,15 @@ void kernel_init(struct kernel *k);
  * open and read.  The sentence begins "kernel 'path': ".
  */
 int kernel_open(struct kernel *k, const char *path, const char *cache_dir,
-		struct err *err);
+		enum kernel_use use, struct err *err);
 
 /* Accepts one that is initialised only, or whose kernel_open() failed. */
 void kernel_close(struct kernel *k);
 
 /* The ELF, or NULL if the payload stayed packed. */
 const struct image *kernel_elf(const struct kernel *k);
+
+/* Is the virtio-iommu driver built in? */
+enum builtin kernel_builtin(const struct kernel *k);
 
 #endif

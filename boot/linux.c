@@ -181,7 +181,8 @@ static int load_all(struct load *l, struct boot_entry *e, struct err *err)
 
 	r = memmap_init(&l->map, l->mem, c->reserved, c->nreserved, err);
 	if (r == 0)
-		r = kernel_open(&l->kernel, c->kernel, c->cache_dir, err);
+		r = kernel_open(&l->kernel, c->kernel, c->cache_dir,
+				KERNEL_LOAD, err);
 	if (r == 0)
 		r = load_kernel(l, e, err);
 	if (r == 0)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * cache.h - unpacked kernels, found again by the packed bytes they came from.
+ *
+ * An entry is the ELF (so that it can be read, or mapped, in place), then the
+ * packed payload, then a trailer.  A lookup compares the whole payload: no
+ * kernel can pass for another one, whatever its hash.  A damaged or
+ * half-written entry is one that is not there.
+ *
+ * The directory belongs to the user who runs moat; entries that somebody else
+ * owns or may write are not used.  It can be emptied at any time.  It keeps
+ * the CACHE_ENTRIES_MAX kernels used last.
+ *
+ * Threads and processes: any; entries appear and go as a whole.
+ */
+#ifndef MOAT_BOOT_CACHE_H
+#define MOAT_BOOT_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boot/builtin.h"
+#include "boot/image.h"
+
+#define CACHE_ENTRIES_MAX 8
+
+struct cache_entry {
+	struct image elf;
+	uint64_t sum; /* of the ELF, as stored */
+	enum builtin builtin;
+};
+
+/*
+ * cache_find - the entry for @payload.
+ * @ret_e: filled on success; the image is the caller's to close
+ *
+ * Return: true if there is one.  Its ELF is not verified yet.
+ */
+bool cache_find(const char *dir, const uint8_t *payload, size_t len,
+		struct cache_entry *ret_e);
+
+/* Is the ELF what was stored?  Reads all of it. */
+bool cache_verify(const struct cache_entry *e);
+
+/*
+ * cache_store - make an entry; the directory and its parents, too.
+ *
+ * Return: 0; -errno.  Nothing depends on it.
+ */
+int cache_store(const char *dir, const uint8_t *payload, size_t len,
+		const uint8_t *elf, size_t elf_len, enum builtin builtin);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * cache_prune.h - keep the cache small.
+ */
+#ifndef MOAT_BOOT_CACHE_PRUNE_H
+#define MOAT_BOOT_CACHE_PRUNE_H
+
+/* Names: a prefix and 16 hexadecimal digits. */
+#define CACHE_ENTRY_PREFIX     "kernel-"
+#define CACHE_TEMPORARY_PREFIX ".kernel-"
+#define CACHE_NAME_SIZE	       32
+
+/*
+ * cache_prune - remove all but the CACHE_ENTRIES_MAX entries used last, and
+ * what interrupted runs left behind.  Other files are left alone.
+ */
+void cache_prune(int dirfd);
+
+#endif
