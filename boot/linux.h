@@ -76,11 +76,13 @@ int boot_linux_load(struct gmem *mem, const struct boot_linux_config *config,
 /*
  * boot_find_driver - does this guest bring the virtio-iommu driver?
  * @kernel, @initrd: paths; @initrd may be NULL
- * @ret_where: static text that says where it was found
+ * @ret_where: static text, a clause: "its module is in the initrd", "neither
+ * in the initrd nor in the kernel"; set whenever the result is 0 or 1
  *
  * Looks for the module in the initrd (cpio, possibly several and compressed),
- * and for the driver's name in the kernel's built-in configuration or symbol
- * text.
+ * then at the kernel's built-in configuration or, where that is missing, for
+ * a text that only the driver has.  With @cache_dir the kernel is unpacked
+ * once for this and boot_linux_load().
  *
  * Return: 1 found, 0 not found, -errno (files that cannot be read).
  */
