@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * hold.h - who uses which addresses right now, and waiting for it to end.
+ *
+ * A user of a DMA view begins a hold before it looks anything up and ends it
+ * when its access is over.  Whoever takes a translation away does so first and
+ * then waits for the holds that overlap it.  hold.c explains why no access can
+ * slip through.
+ *
+ * Threads: one user at a time per table (its view's lock) begins and ends;
+ * hold_wait() from any other thread; a gate is shared by all tables of an
+ * IOMMU.
+ */
+#ifndef MOAT_IOMMU_HOLD_H
+#define MOAT_IOMMU_HOLD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dma.h"
+
+#define HOLD_CHUNK	64
+#define HOLD_CHUNKS_MAX 1024
+
+/* Where waiters sleep. */
+struct hold_gate {
+	_Atomic unsigned waiters;
+	_Atomic bool stopped;
+	pthread_mutex_t lock; /* a leaf: nothing is taken inside */
+	pthread_cond_t ended;
+};
+
+struct hold_slot {
+	_Atomic uint64_t state; /* odd: held; one more at begin and at end */
+	_Atomic iova_t first, last;
+};
+
+struct hold_chunk {
+	uint64_t free;	      /* a bit for each slot; the user's */
+	_Atomic unsigned top; /* slots from here on were never used */
+	struct hold_slot slots[HOLD_CHUNK];
+};
+
+/* Embedded in a view. */
+struct hold_table {
+	struct hold_gate *gate; /* borrowed */
+	unsigned hint;		/* no free slot in chunks before this */
+	_Atomic(struct hold_chunk *) chunks[HOLD_CHUNKS_MAX];
+};
+
+/* Return: 0 or -errno. */
+int hold_gate_init(struct hold_gate *g);
+void hold_gate_fini(struct hold_gate *g);
+
+/*
+ * hold_gate_stop - while @stop is true nobody waits: hold_wait() returns
+ * false instead, waits under way included.  Threads: any.
+ */
+void hold_gate_stop(struct hold_gate *g, bool stop);
+bool hold_gate_stopped(const struct hold_gate *g);
+
+void hold_table_init(struct hold_table *t, struct hold_gate *gate);
+void hold_table_fini(struct hold_table *t);
+
+/*
+ * hold_begin - from now on [first, last] is in use.  What is looked up after
+ * this call stays true until hold_end().
+ *
+ * Return: the hold's number; -ENOMEM past HOLD_CHUNK * HOLD_CHUNKS_MAX holds
+ * or without memory.
+ */
+int hold_begin(struct hold_table *t, iova_t first, iova_t last);
+void hold_end(struct hold_table *t, unsigned number);
+
+/*
+ * hold_wait - until each hold that now overlaps [first, last] has ended.
+ * Holds that begin after the call are not waited for.
+ *
+ * Return: true; false if the gate was stopped before that.
+ */
+bool hold_wait(struct hold_table *t, iova_t first, iova_t last);
+
+#endif
