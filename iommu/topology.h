@@ -63,6 +63,19 @@ int iommu_topology_add_pci(struct iommu_topology *t, uint16_t segment,
 int iommu_topology_add_mmio(struct iommu_topology *t, uint64_t address,
 			    uint32_t endpoint, struct err *err);
 
+/* The id of the last function in a range; item->endpoint for others. */
+uint32_t iommu_item_last_endpoint(const struct iommu_item *item);
+
+/*
+ * iommu_topology_check - what a careful guest's parser would refuse.
+ *
+ * Ranges run forwards, ids do not overflow, nothing is described twice, and
+ * there is at least one item and no more than IOMMU_TOPOLOGY_ITEMS_MAX.
+ *
+ * Return: 0; -EINVAL with a sentence.
+ */
+int iommu_topology_check(const struct iommu_topology *t, struct err *err);
+
 /*
  * iommu_topology_encode - the items as the 2020 patch's array.
  * @dst: n * IOMMU_TOPOLOGY_STRIDE bytes
