@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * endpoint.h - one device's identity, and the views its users hold.
+ *
+ * A view is a struct dma: it translates through the endpoint's domain, with a
+ * cache and a table of holds of its own, so that users share nothing they
+ * write to.
+ *
+ * Threads: endpoints are changed under the IOMMU's op lock; each view belongs
+ * to one user at a time.
+ */
+#ifndef MOAT_IOMMU_ENDPOINT_H
+#define MOAT_IOMMU_ENDPOINT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dma.h"
+#include "core/list.h"
+#include "iommu/hold.h"
+#include "iommu/iommu.h"
+#include "iommu/tlb.h"
+
+struct iommu_domain;
+
+/* Written by the view's user alone, read by whoever sums. */
+struct view_stats {
+	_Atomic uint64_t translations, hits, walks, faults;
+};
+
+struct iommu_view {
+	struct dma dma;
+	struct iommu_endpoint *ep;
+	struct iommu_view *next;
+	struct tlb tlb;
+	struct view_stats stats;
+	struct hold_table holds;
+};
+
+struct iommu_endpoint {
+	struct iommu *iommu;
+	uint32_t id;
+	_Atomic(struct iommu_domain *) domain; /* NULL: not attached */
+	struct list node;		       /* in domain->endpoints */
+	_Atomic(struct iommu_view *) views;    /* only grows */
+};
+
+struct iommu_endpoint *endpoint_new(struct iommu *i, uint32_t id);
+void endpoint_free(struct iommu_endpoint *ep);
+
+/* The op lock's holder reads what only it writes. */
+struct iommu_domain *endpoint_domain(const struct iommu_endpoint *ep);
+/* @d may be NULL; step W1 of hold.c's protocol. */
+void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d);
+
+/* hold_wait() on every view. */
+bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last);
+
+/* Adds the views' counters. */
+void endpoint_add_stats(const struct iommu_endpoint *ep, struct iommu_stats *s);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * private.h - struct iommu, for iommu.c and endpoint.c.
+ */
+#ifndef MOAT_IOMMU_PRIVATE_H
+#define MOAT_IOMMU_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/list.h"
+#include "iommu/domain.h"
+#include "iommu/hold.h"
+#include "iommu/iommu.h"
+#include "iommu/pgtable.h"
+
+/* Written under the op lock, read by anyone. */
+struct op_stats {
+	_Atomic uint64_t attaches, detaches, maps, unmaps, rejected;
+	_Atomic uint64_t mappings, mapped_bytes, domains;
+};
+
+struct iommu {
+	struct iommu_config config; /* limits filled in; resv is ours */
+	unsigned shift;		    /* log2 of the granule */
+
+	/*
+	 * One operation at a time, its wait for holds included.  A thread
+	 * that finishes I/O, translates, reports a fault or reads statistics
+	 * never takes it.
+	 */
+	pthread_mutex_t op;
+	struct hold_gate gate;
+
+	struct iommu_endpoint **eps; /* by id; complete before the guest runs */
+	size_t neps, eps_cap;
+	struct domain_set domains;
+	struct pt_pool pool;
+	struct op_stats stats;
+
+	/* What a broken wait left behind: no reader may be known to be gone
+	 * from it. */
+	struct list dead_domains;
+	struct pt_node *dead_nodes;
+
+	_Atomic bool bypass;
+	_Atomic(struct iommu_fault_sink *) sink;
+};
+
+void iommu_lock(struct iommu *i);
+void iommu_unlock(struct iommu *i);
+
+/* Hands @f to the sink, if there is one. */
+void iommu_report(const struct iommu *i, const struct iommu_fault *f);
+
+/* True if a reserved region overlaps the range; @ret_at: first byte of it. */
+bool iommu_resv_first(const struct iommu *i, iova_t first, iova_t last,
+		      iova_t *ret_at);
+
+#endif
