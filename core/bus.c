@@ -23,8 +23,6 @@ void bus_init(struct bus *b)
 
 void bus_fini(struct bus *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		b->regions[i]->attached = false;
 	pthread_rwlock_destroy(&b->lock);
 	b->n = 0;
 }

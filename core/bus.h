@@ -45,6 +45,7 @@ struct bus {
 };
 
 void bus_init(struct bus *b);
+/* Forgets what is still attached, without a look at it: it may be gone. */
 void bus_fini(struct bus *b);
 
 /*
