@@ -48,7 +48,8 @@ struct loop_timer {
 
 /* Return: 0 or -errno. */
 int loop_new(struct loop **ret_loop, struct err *err);
-/* No thread may be in loop_run(); takes watches off; NULL does nothing. */
+/* No thread may be in loop_run(); takes off the watches that are left
+ * (they still exist); NULL does nothing. */
 void loop_free(struct loop *l);
 
 /* Dispatches until loop_stop(); a stop that came first counts. */
