@@ -63,6 +63,13 @@ void fix_kick(struct fixture *f)
 		virtio_notify(f->d, 0);
 }
 
+void fix_add(struct fixture *f)
+{
+	struct vqd_buf buf = {FIX_RING + FIX_LEN, 16, true};
+
+	(void)vqd_add(&f->drv, &buf, 1);
+}
+
 struct vq_chain *fix_pop(struct fixture *f)
 {
 	struct vq_chain *c = NULL;
@@ -71,6 +78,20 @@ struct vq_chain *fix_pop(struct fixture *f)
 	assert(r == 1);
 	(void)r;
 	return c;
+}
+
+void fix_use(struct fixture *f)
+{
+	vq_push(f->q, fix_pop(f));
+}
+
+void fix_take(struct fixture *f)
+{
+	uint32_t head, len;
+	bool some = vqd_get_used(&f->drv, &head, &len);
+
+	assert(some);
+	(void)some;
 }
 
 bool fix_is_broken(const struct fixture *f)

@@ -43,8 +43,14 @@ void fix_fini(struct fixture *f);
 
 /* Notify if the driver thinks it has to. */
 void fix_kick(struct fixture *f);
+/* Make a buffer of 16 writable bytes available, the same ones each time. */
+void fix_add(struct fixture *f);
 /* Pop one; asserts that there is one. */
 struct vq_chain *fix_pop(struct fixture *f);
+/* Pop one and push it. */
+void fix_use(struct fixture *f);
+/* The driver takes a used one; asserts that there is one. */
+void fix_take(struct fixture *f);
 /* DEVICE_NEEDS_RESET is set and the device does not run? */
 bool fix_is_broken(const struct fixture *f);
 
