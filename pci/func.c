@@ -22,12 +22,11 @@ void pci_func_init(struct pci_func *f, const struct pci_func_ops *ops,
 {
 	struct pci_config *c = &f->cfg;
 
-	*f = (struct pci_func){
-		.ops = ops,
-		.name = name,
-		.lock = lock,
-		.next_cap_at = PCI_HEADER_END,
-	};
+	memset(f, 0, sizeof(*f)); /* too large for a compound literal */
+	f->ops = ops;
+	f->name = name;
+	f->lock = lock;
+	f->next_cap_at = PCI_HEADER_END;
 	pci_config_set(c, PCI_VENDOR_ID, 2, ids->vendor, 0);
 	pci_config_set(c, PCI_DEVICE_ID, 2, ids->device, 0);
 	pci_config_set(c, PCI_COMMAND, 2, 0, COMMAND_WMASK);

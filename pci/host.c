@@ -336,7 +336,10 @@ int pci_host_init(struct pci_host *h, struct bus *mmio, struct bus *pio,
 {
 	int rc = 0;
 
-	*h = (struct pci_host){.mmio = mmio, .pio = pio, .config = *config};
+	memset(h, 0, sizeof(*h)); /* too large for a compound literal */
+	h->mmio = mmio;
+	h->pio = pio;
+	h->config = *config;
 	pthread_mutex_init(&h->address_lock, NULL);
 	pthread_mutex_init(&h->place_lock, NULL);
 	range_set_init(&h->assigned);
