@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/kvm/probe.h"
+
 struct err;
 struct kvm_irq_routing;
 struct kvm_irq_routing_entry;
@@ -42,5 +44,14 @@ int arch_vcpu_init(struct vcpu *v, unsigned ncpus,
 
 /* Where the vCPU is, in words for the log. */
 void arch_vcpu_where(const struct vcpu *v, char *buf, size_t len);
+
+/*
+ * arch_probe_cpu - does a vCPU of the fresh VM @vm_fd execute what
+ * processors do, or only what an emulator knows?
+ *
+ * Return: 0; -EIO if the test guest ended in no known way; -errno.
+ */
+int arch_probe_cpu(int sys_fd, int vm_fd, enum vm_probe_cpu *ret_cpu,
+		   struct err *err);
 
 #endif

@@ -67,6 +67,20 @@ int kvm_sys_extension(int fd, unsigned cap)
 	return val < 0 ? 0 : val;
 }
 
+unsigned kvm_sys_missing(int fd, const char **ret_names, unsigned max)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
+		if (kvm_sys_extension(fd, required[i].cap))
+			continue;
+		if (n < max)
+			ret_names[n] = required[i].name;
+		n++;
+	}
+	return n;
+}
+
 int kvm_sys_require(int fd, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {

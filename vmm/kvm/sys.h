@@ -22,6 +22,14 @@ int kvm_sys_open(struct err *err);
 int kvm_sys_extension(int fd, unsigned cap);
 
 /*
+ * kvm_sys_missing - names of what moat needs and @fd (of /dev/kvm or a VM)
+ * lacks; static text.
+ *
+ * Return: how many there are, of which up to @max are written.
+ */
+unsigned kvm_sys_missing(int fd, const char **ret_names, unsigned max);
+
+/*
  * kvm_sys_require - check @fd (of /dev/kvm or a VM) for all that moat cannot
  * do without.
  *
