@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "vmm/machine/host.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+
+/* A word of a list separated by spaces. */
+static bool has_word(const char *list, const char *word)
+{
+	const size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += len) {
+		if ((p == list || p[-1] == ' ') &&
+		    (p[len] == ' ' || p[len] == '\n' || p[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static void probe_cpuinfo(struct mach_host *h)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[4096];
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "flags", 5) != 0)
+			continue;
+		h->cpu_flag = has_word(line, "svm") || has_word(line, "vmx");
+		h->in_vm = has_word(line, "hypervisor");
+		break;
+	}
+	(void)fclose(f);
+}
+
+static void probe_meminfo(struct mach_host *h)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[256];
+	uint64_t val;
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "MemTotal: %" SCNu64 " kB", &val) == 1)
+			h->memory = KIB(val);
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &val) == 1)
+			h->memory_available = KIB(val);
+		if (sscanf(line, "HugePages_Free: %" SCNu64, &val) == 1)
+			h->hugepages_free = val;
+		if (sscanf(line, "Hugepagesize: %" SCNu64 " kB", &val) == 1)
+			h->hugepage_size = KIB(val);
+	}
+	(void)fclose(f);
+}
+
+/* A sandbox or a sysctl may forbid it; the library would say no more. */
+static int probe_io_uring(void)
+{
+	struct io_uring_params params = {0};
+	long fd = syscall(SYS_io_uring_setup, 1, &params);
+
+	if (fd < 0)
+		return -errno;
+	close((int)fd);
+	return 0;
+}
+
+static uint64_t limit(int resource)
+{
+	struct rlimit r;
+
+	if (getrlimit((__rlimit_resource_t)resource, &r) < 0 ||
+	    r.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return r.rlim_cur;
+}
+
+void mach_host_probe(struct mach_host *ret_h)
+{
+	*ret_h = (struct mach_host){
+		.io_uring = probe_io_uring(),
+		.open_files = limit(RLIMIT_NOFILE),
+		.locked_memory = limit(RLIMIT_MEMLOCK),
+		.address_space = limit(RLIMIT_AS),
+	};
+	vm_probe(&ret_h->kvm);
+	probe_cpuinfo(ret_h);
+	probe_meminfo(ret_h);
+}
