@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "vmm/cli/option.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+#include "vmm/cli/words.h"
+
+/* clang-format off */
+static const struct cli_option table[] = {
+	{
+		.name = "kernel", .arg = "FILE", .set = set_kernel,
+		.help = "the guest's kernel: vmlinux or bzImage",
+	}, {
+		.name = "initrd", .arg = "FILE", .set = set_initrd,
+		.help = "its initial RAM disk",
+	}, {
+		.name = "cmdline", .arg = "STR", .set = set_cmdline,
+		.help = "words for its command line, behind moat's own",
+	}, {
+		.name = "cpus", .arg = "N", .set = set_cpus,
+		.help = "virtual processors, 1 to 64 (default 1)",
+	}, {
+		.name = "memory", .arg = "SIZE", .set = set_memory,
+		.help = "guest memory, like 512M or 2G (default 512M)",
+	}, {
+		.name = "disk", .repeatable = true, .set = set_disk,
+		.arg = "[path=]FILE[,ro=on|off][,iommu=on|off][,id=NAME]",
+		.help = "a disk on a raw file or block device; may be repeated",
+		.keys = disk_keys, .nkeys = DISK_KEYS,
+	}, {
+		.name = "iommu", .set = set_iommu,
+		.arg = "on|off|auto[,topology=auto|v2|native|none]"
+		       "[,bypass=on|off][,console=on|off]",
+		.help = "put devices behind a virtual IOMMU (default auto: "
+			"if the guest has the driver)",
+		.keys = iommu_keys, .nkeys = IOMMU_KEYS,
+	}, {
+		.name = "describe", .arg = "acpi|mptable|none",
+		.set = set_describe,
+		.help = "how the guest learns of its machine (default acpi)",
+	}, {
+		.name = "viot", .arg = "on|off", .set = set_viot,
+		.help = "describe the IOMMU in ACPI, too (default on)",
+	}, {
+		.name = "console", .arg = "serial|virtio|both",
+		.set = set_console,
+		.help = "the guest's console (default both)",
+	}, {
+		.name = "output", .arg = "tty|none|file=FILE",
+		.set = set_output,
+		.help = "where its text goes (default tty: standard output)",
+	}, {
+		.name = "rng", .arg = "on|off", .set = set_rng,
+		.help = "give it an entropy device (default on)",
+	}, {
+		.name = "pvpanic", .arg = "on|off", .set = set_pvpanic,
+		.help = "give it a panic device (default on)",
+	}, {
+		.name = "pvh", .arg = "on|off", .set = set_pvh,
+		.help = "enter the kernel by PVH (default off)",
+	}, {
+		.name = "timeout", .arg = "TIME|none", .set = set_timeout,
+		.help = "end the run after this long, like 30s or 5m",
+	}, {
+		.name = "no-reboot", .kind = OPTION_FLAG,
+		.set = set_no_reboot,
+		.help = "end the run when the guest reboots",
+	}, {
+		.name = "cache", .arg = "DIR|none", .set = set_cache,
+		.help = "where unpacked kernels are kept",
+	}, {
+		.name = "config", .arg = "FILE", .set = set_config,
+		.not_in_file = true,
+		.help = "read options from FILE, one 'key = value' a line",
+	}, {
+		.name = "verbose", .letter = 'v', .kind = OPTION_FLAG,
+		.scope = OPTION_EVERYWHERE, .set = set_verbose,
+		.help = "say more; twice: still more",
+	}, {
+		.name = "help", .letter = 'h', .kind = OPTION_FLAG,
+		.scope = OPTION_EVERYWHERE, .set = set_help,
+		.not_in_file = true,
+		.help = "print this text",
+	},
+};
+/* clang-format on */
+
+const struct cli_option *option_table(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(table);
+	return table;
+}
+
+const struct cli_option *option_by_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strncmp(table[i].name, name, len) == 0 &&
+		    table[i].name[len] == '\0')
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct cli_option *option_by_letter(char letter)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (letter && table[i].letter == letter)
+			return &table[i];
+	}
+	return NULL;
+}
+
+const char *option_nearest(const char *typed)
+{
+	const char *names[ARRAY_SIZE(table)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		names[i] = table[i].name;
+	return words_nearest(typed, names, ARRAY_SIZE(names));
+}
+
+int option_apply(struct settings *s, const struct cli_option *o,
+		 const char *value, struct err *err)
+{
+	const char *shown = value ? value : "";
+	/* The sentence has 256 bytes and its end is what explains. */
+	const bool cut = strlen(shown) > 80;
+	int r = o->set(s, value, err);
+
+	if (r == 0)
+		return 0;
+	if (value)
+		err_prefix(err, "--%s '%.*s%s'", o->name, cut ? 77 : 80, shown,
+			   cut ? "..." : "");
+	else
+		err_prefix(err, "--%s", o->name);
+	return r;
+}

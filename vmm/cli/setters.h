@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * setters.h - what each option does with its value.
+ *
+ * Return of all: 0; -EINVAL or -ENOMEM with a sentence that names neither
+ * the option nor the whole value (option_apply() puts them in front).
+ */
+#ifndef MOAT_VMM_CLI_SETTERS_H
+#define MOAT_VMM_CLI_SETTERS_H
+
+#include <stddef.h>
+
+struct err;
+struct settings;
+
+/* @value outlives the settings; NULL only for flags: there was none. */
+typedef int (*option_set_fn)(struct settings *s, const char *value,
+			     struct err *err);
+
+/* A key in an option's list of keys. */
+struct option_key {
+	const char *name;
+	option_set_fn set;
+};
+
+/* Plain values. */
+int set_kernel(struct settings *s, const char *value, struct err *err);
+int set_initrd(struct settings *s, const char *value, struct err *err);
+int set_cmdline(struct settings *s, const char *value, struct err *err);
+int set_cpus(struct settings *s, const char *value, struct err *err);
+int set_memory(struct settings *s, const char *value, struct err *err);
+int set_describe(struct settings *s, const char *value, struct err *err);
+int set_viot(struct settings *s, const char *value, struct err *err);
+int set_console(struct settings *s, const char *value, struct err *err);
+int set_rng(struct settings *s, const char *value, struct err *err);
+int set_pvpanic(struct settings *s, const char *value, struct err *err);
+int set_pvh(struct settings *s, const char *value, struct err *err);
+int set_cache(struct settings *s, const char *value, struct err *err);
+int set_output(struct settings *s, const char *value, struct err *err);
+int set_timeout(struct settings *s, const char *value, struct err *err);
+int set_config(struct settings *s, const char *value, struct err *err);
+
+/* Flags. */
+int set_no_reboot(struct settings *s, const char *value, struct err *err);
+int set_verbose(struct settings *s, const char *value, struct err *err);
+int set_help(struct settings *s, const char *value, struct err *err);
+
+/* Lists of keys (setters_list.c). */
+#define DISK_KEYS  4
+#define IOMMU_KEYS 3
+extern const struct option_key disk_keys[DISK_KEYS];
+extern const struct option_key iommu_keys[IOMMU_KEYS];
+int set_disk(struct settings *s, const char *value, struct err *err);
+int set_iommu(struct settings *s, const char *value, struct err *err);
+
+#endif

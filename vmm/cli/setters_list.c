@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Options whose value is a list of keys: --disk and --iommu.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+#include "vmm/cli/keys.h"
+#include "vmm/cli/setters.h"
+#include "vmm/cli/settings.h"
+#include "vmm/cli/value.h"
+#include "vmm/cli/words.h"
+
+#define KEYS_MAX 8
+
+static int unknown_key(const char *key, const struct option_key *keys, size_t n,
+		       struct err *err)
+{
+	const char *names[KEYS_MAX], *nearest;
+	char list[96], meant[48] = "";
+
+	assert(n <= KEYS_MAX);
+	for (size_t i = 0; i < n; i++)
+		names[i] = keys[i].name;
+	words_list(list, sizeof(list), names, n, "and");
+	nearest = words_nearest(key, names, n);
+	if (nearest)
+		(void)snprintf(meant, sizeof(meant), " (did you mean '%s'?)",
+			       nearest);
+	return err_set(err, EINVAL, "unknown key '%.40s'%s: there are %s", key,
+		       meant, list);
+}
+
+static int set_key(struct settings *s, const struct keys_item *item,
+		   const struct option_key *keys, size_t n, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(keys[i].name, item->key) != 0)
+			continue;
+		r = keys[i].set(s, item->value, err);
+		if (r < 0)
+			err_prefix(err, "%s '%.40s'", item->key, item->value);
+		return r;
+	}
+	return unknown_key(item->key, keys, n, err);
+}
+
+/*
+ * read_list - set every key in @list.
+ * @first: takes the first item if it is a bare word
+ */
+static int read_list(struct settings *s, const char *list, option_set_fn first,
+		     const struct option_key *keys, size_t n, struct err *err)
+{
+	char *cursor = strdup(list);
+	struct keys_item item;
+	bool at_first = true;
+	int r = settings_keep(s, cursor, err);
+
+	while (r == 0 && keys_next(&cursor, &item)) {
+		if (item.key)
+			r = set_key(s, &item, keys, n, err);
+		else if (at_first)
+			r = first(s, item.value, err);
+		else
+			r = err_set(err, EINVAL,
+				    "expected key=value, not '%.40s' (a comma "
+				    "inside a value is written ',,')",
+				    item.value);
+		at_first = false;
+	}
+	return r;
+}
+
+/* "auto" only where @allow_auto. */
+static int read_switch(const char *value, bool allow_auto,
+		       enum mach_switch *ret_sw, struct err *err)
+{
+	static const char *const words[] = {"on", "off", "auto"};
+	static const enum mach_switch switches[] = {MACH_ON, MACH_OFF,
+						    MACH_AUTO};
+	unsigned i;
+	int r = value_choice(value, words, allow_auto ? 3 : 2, &i, err);
+
+	if (r == 0)
+		*ret_sw = switches[i];
+	return r;
+}
+
+/*
+ * --disk.  The keys work on the disk behind the last one.
+ */
+
+static struct mach_disk *new_disk(struct settings *s)
+{
+	return &s->machine.disks[s->machine.ndisks];
+}
+
+static int set_disk_path(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &new_disk(s)->path, err);
+}
+
+static int set_disk_ro(struct settings *s, const char *value, struct err *err)
+{
+	return value_switch(value, &new_disk(s)->readonly, err);
+}
+
+static int set_disk_iommu(struct settings *s, const char *value,
+			  struct err *err)
+{
+	return read_switch(value, false, &new_disk(s)->iommu, err);
+}
+
+static int set_disk_id(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &new_disk(s)->id, err);
+}
+
+const struct option_key disk_keys[DISK_KEYS] = {
+	{"path", set_disk_path},
+	{"ro", set_disk_ro},
+	{"iommu", set_disk_iommu},
+	{"id", set_disk_id},
+};
+
+int set_disk(struct settings *s, const char *value, struct err *err)
+{
+	int r;
+
+	if (s->machine.ndisks == MACH_DISKS_MAX)
+		return err_set(err, EINVAL, "more than %d disks",
+			       MACH_DISKS_MAX);
+	*new_disk(s) = (struct mach_disk){.iommu = MACH_AUTO};
+	r = read_list(s, value, set_disk_path, disk_keys, DISK_KEYS, err);
+	if (r < 0)
+		return r;
+	if (!new_disk(s)->path)
+		return err_set(err, EINVAL, "expected path=FILE");
+	s->machine.ndisks++;
+	return 0;
+}
+
+/*
+ * --iommu.  Keys that are not given keep what they have, so that the command
+ * line can change one that a configuration file has set.
+ */
+
+static int set_iommu_on(struct settings *s, const char *value, struct err *err)
+{
+	return read_switch(value, true, &s->machine.iommu.on, err);
+}
+
+static int set_iommu_topology(struct settings *s, const char *value,
+			      struct err *err)
+{
+	static const char *const words[] = {
+		[MACH_TOPOLOGY_AUTO] = "auto",
+		[MACH_TOPOLOGY_V2] = "v2",
+		[MACH_TOPOLOGY_NATIVE] = "native",
+		[MACH_TOPOLOGY_NONE] = "none",
+	};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		s->machine.iommu.topology = (enum mach_topology)i;
+	return r;
+}
+
+static int set_iommu_bypass(struct settings *s, const char *value,
+			    struct err *err)
+{
+	return value_switch(value, &s->machine.iommu.bypass, err);
+}
+
+static int set_iommu_console(struct settings *s, const char *value,
+			     struct err *err)
+{
+	return read_switch(value, false, &s->machine.iommu.console, err);
+}
+
+const struct option_key iommu_keys[IOMMU_KEYS] = {
+	{"topology", set_iommu_topology},
+	{"bypass", set_iommu_bypass},
+	{"console", set_iommu_console},
+};
+
+int set_iommu(struct settings *s, const char *value, struct err *err)
+{
+	return read_list(s, value, set_iommu_on, iommu_keys, IOMMU_KEYS, err);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * settings.h - what the command line and the configuration file asked for.
+ *
+ * The machine's part is a mach_config; the rest is the command's own.
+ * Strings are argv's or kept here, and live as long as the settings.
+ */
+#ifndef MOAT_VMM_CLI_SETTINGS_H
+#define MOAT_VMM_CLI_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/machine/config.h"
+
+struct err;
+
+enum settings_output {
+	OUTPUT_TTY, /* standard output, a terminal or not */
+	OUTPUT_NONE,
+	OUTPUT_FILE,
+};
+
+struct settings {
+	struct mach_config machine;
+	enum settings_output output;
+	const char *output_path; /* with OUTPUT_FILE */
+	uint64_t timeout_ms;	 /* 0: none */
+	unsigned verbosity;	 /* 0 to 2 */
+	const char *config_path; /* NULL: none */
+	bool help;
+	/* what strings point into: */
+	char **kept;
+	size_t nkept;
+};
+
+/*
+ * settings_init - the defaults, the kernel cache's place among them: it is
+ * "kernels" in $MOAT_CACHE, in moat below $XDG_CACHE_HOME or in
+ * ~/.cache/moat; without any of these there is no cache.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int settings_init(struct settings *s, struct err *err);
+/* Accepts a zeroed or half-built object. */
+void settings_fini(struct settings *s);
+
+/*
+ * settings_keep - own @text (from malloc) until settings_fini().
+ * Return: 0, or -ENOMEM (@text has been freed then).  NULL gives -ENOMEM.
+ */
+int settings_keep(struct settings *s, char *text, struct err *err);
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include <check.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+#include "vmm/cli/args.h"
+#include "vmm/cli/settings.h"
+
+#define ARGS_MAX 128
+
+static struct settings s;
+static struct err err;
+
+static void setup(void)
+{
+	ck_assert_int_eq(settings_init(&s, &err), 0);
+}
+
+static void teardown(void)
+{
+	settings_fini(&s);
+}
+
+/* Words up to the NULL, for a command about a machine. */
+static int args(const char *word, ...)
+{
+	char *argv[ARGS_MAX];
+	int argc = 0;
+	va_list ap;
+
+	va_start(ap, word);
+	for (const char *w = word; w; w = va_arg(ap, const char *))
+		argv[argc++] = strdup(w);
+	va_end(ap);
+	for (int i = 0; i < argc; i++)
+		ck_assert_int_eq(settings_keep(&s, argv[i], &err), 0);
+	return args_apply(&s, argc, argv, OPTION_MACHINE, &err);
+}
+
+#define good(...) ck_assert_int_eq(args(__VA_ARGS__, NULL), 0)
+#define bad(sentence, ...)                                          \
+	do {                                                        \
+		ck_assert_int_eq(args(__VA_ARGS__, NULL), -EINVAL); \
+		ck_assert_str_eq(err.msg, sentence);                \
+	} while (0)
+
+START_TEST(no_words_leave_the_defaults)
+{
+	ck_assert_int_eq(args(NULL), 0);
+	ck_assert_uint_eq(s.machine.cpus, 1);
+	ck_assert_uint_eq(s.machine.memory, MIB(512));
+	ck_assert_ptr_null(s.machine.kernel);
+	ck_assert_int_eq(s.output, OUTPUT_TTY);
+	ck_assert_uint_eq(s.timeout_ms, 0);
+	ck_assert(s.machine.reboot);
+}
+END_TEST
+
+START_TEST(value_comes_behind_a_space_or_an_equals_sign)
+{
+	good("--kernel", "a", "--initrd=b");
+	ck_assert_str_eq(s.machine.kernel, "a");
+	ck_assert_str_eq(s.machine.initrd, "b");
+	good("--cmdline=x=y z", "--memory", "16");
+	ck_assert_str_eq(s.machine.cmdline, "x=y z");
+}
+END_TEST
+
+START_TEST(every_plain_option_sets_its_field)
+{
+	good("--kernel", "k", "--initrd", "i", "--cmdline", "c", "--cpus", "64",
+	     "--memory", "2G", "--describe", "mptable", "--viot", "off",
+	     "--console", "virtio", "--output", "file=a,b=c", "--rng", "off",
+	     "--pvpanic", "off", "--pvh", "on", "--timeout", "5m",
+	     "--no-reboot", "--cache", "d", "-v");
+	ck_assert_str_eq(s.machine.kernel, "k");
+	ck_assert_str_eq(s.machine.initrd, "i");
+	ck_assert_str_eq(s.machine.cmdline, "c");
+	ck_assert_uint_eq(s.machine.cpus, 64);
+	ck_assert_uint_eq(s.machine.memory, GIB(2));
+	ck_assert_int_eq(s.machine.describe, MACH_DESCRIBE_MPTABLE);
+	ck_assert(!s.machine.viot);
+	ck_assert_int_eq(s.machine.console, MACH_CONSOLE_VIRTIO);
+	ck_assert_int_eq(s.output, OUTPUT_FILE);
+	ck_assert_str_eq(s.output_path, "a,b=c");
+	ck_assert(!s.machine.rng);
+	ck_assert(!s.machine.pvpanic);
+	ck_assert(s.machine.pvh);
+	ck_assert_uint_eq(s.timeout_ms, 300000);
+	ck_assert(!s.machine.reboot);
+	ck_assert_str_eq(s.machine.cache_dir, "d");
+	ck_assert_uint_eq(s.verbosity, 1);
+}
+END_TEST
+
+START_TEST(every_word_of_a_choice_is_taken)
+{
+	good("--describe", "acpi");
+	ck_assert_int_eq(s.machine.describe, MACH_DESCRIBE_ACPI);
+	good("--describe", "none");
+	ck_assert_int_eq(s.machine.describe, MACH_DESCRIBE_NONE);
+	good("--console", "serial");
+	ck_assert_int_eq(s.machine.console, MACH_CONSOLE_SERIAL);
+	good("--console", "both");
+	ck_assert_int_eq(s.machine.console, MACH_CONSOLE_BOTH);
+	good("--output", "none");
+	ck_assert_int_eq(s.output, OUTPUT_NONE);
+	good("--output", "tty");
+	ck_assert_int_eq(s.output, OUTPUT_TTY);
+	good("--cache", "none");
+	ck_assert_ptr_null(s.machine.cache_dir);
+	good("--timeout", "1s", "--timeout", "none");
+	ck_assert_uint_eq(s.timeout_ms, 0);
+}
+END_TEST
+
+START_TEST(empty_command_line_is_one)
+{
+	good("--cmdline", "");
+	ck_assert_str_eq(s.machine.cmdline, "");
+}
+END_TEST
+
+START_TEST(later_option_wins)
+{
+	good("--cpus", "2", "--cpus", "3", "--no-reboot", "--no-reboot=off");
+	ck_assert_uint_eq(s.machine.cpus, 3);
+	ck_assert(s.machine.reboot);
+}
+END_TEST
+
+START_TEST(disk_is_a_path_or_a_list_of_keys)
+{
+	good("--disk", "a.img", "--disk", "path=b.img,ro=on,iommu=off,id=root",
+	     "--disk", "c.img,iommu=on,ro=off");
+	ck_assert_uint_eq(s.machine.ndisks, 3);
+	ck_assert_str_eq(s.machine.disks[0].path, "a.img");
+	ck_assert(!s.machine.disks[0].readonly);
+	ck_assert_ptr_null(s.machine.disks[0].id);
+	ck_assert_int_eq(s.machine.disks[0].iommu, MACH_AUTO);
+	ck_assert_str_eq(s.machine.disks[1].path, "b.img");
+	ck_assert(s.machine.disks[1].readonly);
+	ck_assert_str_eq(s.machine.disks[1].id, "root");
+	ck_assert_int_eq(s.machine.disks[1].iommu, MACH_OFF);
+	ck_assert_int_eq(s.machine.disks[2].iommu, MACH_ON);
+}
+END_TEST
+
+START_TEST(doubled_comma_is_a_comma)
+{
+	good("--disk", "a,,b,ro=on", "--disk", "path=,,,,=,id=x,,");
+	ck_assert_str_eq(s.machine.disks[0].path, "a,b");
+	ck_assert(s.machine.disks[0].readonly);
+	ck_assert_str_eq(s.machine.disks[1].path, ",,=");
+	ck_assert_str_eq(s.machine.disks[1].id, "x,");
+}
+END_TEST
+
+START_TEST(disk_says_what_is_wrong_with_it)
+{
+	bad("--disk '': expected something, not nothing", "--disk", "");
+	bad("--disk 'ro=on': expected path=FILE", "--disk", "ro=on");
+	bad("--disk 'path=': path '': expected something, not nothing",
+	    "--disk", "path=");
+	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
+	    "are path, ro, iommu and id",
+	    "--disk", "a,rw=on");
+	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
+	    "iommu and id",
+	    "--disk", "a,cache=on");
+	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
+	    "a,ro=maybe");
+	bad("--disk 'a,iommu=auto': iommu 'auto': expected on or off", "--disk",
+	    "a,iommu=auto");
+	bad("--disk 'a,id=': id '': expected something, not nothing", "--disk",
+	    "a,id=");
+	bad("--disk 'a,b': expected key=value, not 'b' (a comma inside a value "
+	    "is written ',,')",
+	    "--disk", "a,b");
+	bad("--disk 'a,': expected key=value, not '' (a comma inside a value "
+	    "is written ',,')",
+	    "--disk", "a,");
+	ck_assert_uint_eq(s.machine.ndisks, 0);
+}
+END_TEST
+
+START_TEST(disks_have_a_limit)
+{
+	for (unsigned i = 0; i < MACH_DISKS_MAX; i++)
+		good("--disk", "a");
+	bad("--disk 'a': more than 24 disks", "--disk", "a");
+	ck_assert_uint_eq(s.machine.ndisks, MACH_DISKS_MAX);
+}
+END_TEST
+
+START_TEST(iommu_is_a_word_and_keys)
+{
+	good("--iommu", "on,topology=v2,bypass=on,console=on");
+	ck_assert_int_eq(s.machine.iommu.on, MACH_ON);
+	ck_assert_int_eq(s.machine.iommu.topology, MACH_TOPOLOGY_V2);
+	ck_assert(s.machine.iommu.bypass);
+	ck_assert_int_eq(s.machine.iommu.console, MACH_ON);
+	good("--iommu", "off");
+	ck_assert_int_eq(s.machine.iommu.on, MACH_OFF);
+	good("--iommu", "auto,topology=native");
+	ck_assert_int_eq(s.machine.iommu.on, MACH_AUTO);
+	ck_assert_int_eq(s.machine.iommu.topology, MACH_TOPOLOGY_NATIVE);
+	good("--iommu", "topology=none");
+	ck_assert_int_eq(s.machine.iommu.topology, MACH_TOPOLOGY_NONE);
+	good("--iommu", "topology=auto,console=off,bypass=off");
+	ck_assert_int_eq(s.machine.iommu.topology, MACH_TOPOLOGY_AUTO);
+	ck_assert_int_eq(s.machine.iommu.console, MACH_OFF);
+	ck_assert(!s.machine.iommu.bypass);
+	ck_assert_int_eq(s.machine.iommu.on, MACH_AUTO);
+}
+END_TEST
+
+START_TEST(iommu_says_what_is_wrong_with_it)
+{
+	bad("--iommu 'yes': expected on, off or auto", "--iommu", "yes");
+	bad("--iommu 'on,topology=v3': topology 'v3': expected auto, v2, "
+	    "native or none",
+	    "--iommu", "on,topology=v3");
+	bad("--iommu 'on,by=on': unknown key 'by': there are topology, bypass "
+	    "and console",
+	    "--iommu", "on,by=on");
+	bad("--iommu 'on,bypas=on': unknown key 'bypas' (did you mean "
+	    "'bypass'?): there are topology, bypass and console",
+	    "--iommu", "on,bypas=on");
+	bad("--iommu 'topology=v2,on': expected key=value, not 'on' (a comma "
+	    "inside a value is written ',,')",
+	    "--iommu", "topology=v2,on");
+}
+END_TEST
+
+START_TEST(plain_options_say_what_is_wrong_with_them)
+{
+	bad("--kernel '': expected something, not nothing", "--kernel", "");
+	bad("--cpus '65': expected a number from 1 to 64", "--cpus", "65");
+	bad("--cpus '0': expected a number from 1 to 64", "--cpus=0");
+	bad("--memory '15': expected a size from 16M to 1T", "--memory", "15");
+	bad("--memory '2GB': expected a size like 512M or 2G (K, M, G or T; "
+	    "MiB without a letter)",
+	    "--memory", "2GB");
+	bad("--describe 'dt': expected acpi, mptable or none", "--describe",
+	    "dt");
+	bad("--console 'hvc': expected serial, virtio or both", "--console",
+	    "hvc");
+	bad("--viot 'no': expected on or off", "--viot", "no");
+	bad("--rng '1': expected on or off", "--rng", "1");
+	bad("--pvpanic '': expected on or off", "--pvpanic", "");
+	bad("--pvh 'On': expected on or off", "--pvh", "On");
+	bad("--output 'file=': expected tty, none or file=FILE", "--output",
+	    "file=");
+	bad("--output 'guest.log': expected tty, none or file=FILE", "--output",
+	    "guest.log");
+	bad("--timeout '0': expected a time from 1ms to 365d", "--timeout",
+	    "0");
+	bad("--timeout 'soon': expected a time like 30s, 5m or 1h (ms, s, m, "
+	    "h or d; seconds without a letter)",
+	    "--timeout", "soon");
+	bad("--no-reboot 'yes': expected on or off", "--no-reboot=yes");
+	bad("--verbose '3': expected a number from 0 to 2", "--verbose=3");
+	bad("--help 'x': takes no value", "--help=x");
+}
+END_TEST
+
+START_TEST(long_value_is_cut_before_the_reason_is)
+{
+	char word[1000];
+
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	ck_assert_int_eq(args("--cpus", word, NULL), -EINVAL);
+	ck_assert_ptr_nonnull(
+		strstr(err.msg, "xxx...': expected a number from 1 to 64"));
+}
+END_TEST
+
+START_TEST(unknown_option_names_the_nearest)
+{
+	bad("unknown option '--kernal', did you mean '--kernel'?", "--kernal",
+	    "x");
+	bad("unknown option '--dsik', did you mean '--disk'?", "--dsik=a");
+	bad("unknown option '--frobnicate'", "--frobnicate");
+	bad("unknown option '-x'", "-x");
+	bad("unknown option '-k'", "-vk");
+	bad("unknown option '--'", "--=x");
+}
+END_TEST
+
+START_TEST(other_words_are_unexpected)
+{
+	bad("unexpected word 'vmlinuz'", "vmlinuz");
+	bad("unexpected word '-'", "-");
+	bad("unexpected word ''", "");
+	bad("unexpected word 'true'", "--", "true");
+	bad("unexpected word '--cpus'", "--", "--cpus", "2");
+	good("--cpus", "2", "--");
+}
+END_TEST
+
+START_TEST(missing_value_is_noticed)
+{
+	bad("--kernel: FILE is missing", "--kernel");
+	bad("--kernel: FILE is missing before '--initrd' (or write "
+	    "--kernel=--initrd)",
+	    "--kernel", "--initrd", "i");
+	bad("--kernel: FILE is missing before '--' (or write --kernel=--)",
+	    "--kernel", "--", "i");
+	good("--cmdline", "--strange", "--kernel=--initrd", "--initrd", "-v");
+	ck_assert_str_eq(s.machine.cmdline, "--strange");
+	ck_assert_str_eq(s.machine.kernel, "--initrd");
+	ck_assert_str_eq(s.machine.initrd, "-v");
+}
+END_TEST
+
+START_TEST(flag_takes_no_word_behind_it)
+{
+	bad("unexpected word 'off'", "--no-reboot", "off");
+}
+END_TEST
+
+START_TEST(verbosity_adds_up_to_two)
+{
+	good("-v", "--verbose");
+	ck_assert_uint_eq(s.verbosity, 2);
+	good("-vvvv");
+	ck_assert_uint_eq(s.verbosity, 2);
+	good("--verbose=0", "-v");
+	ck_assert_uint_eq(s.verbosity, 1);
+}
+END_TEST
+
+START_TEST(help_comes_before_wrong_values)
+{
+	good("--cpus", "999", "--help", "--nonsense");
+	ck_assert(s.help);
+	s.help = false;
+	good("-h");
+	ck_assert(s.help);
+	s.help = false;
+	bad("unknown option '--nonsense'", "--nonsense", "--help");
+	ck_assert(!s.help);
+}
+END_TEST
+
+START_TEST(commands_without_machine_lack_its_options)
+{
+	char *kernel[] = {(char[]){"--kernel=x"}};
+	char *verbose[] = {(char[]){"-v"}};
+
+	ck_assert_int_eq(args_apply(&s, 1, kernel, OPTION_EVERYWHERE, &err),
+			 -EINVAL);
+	ck_assert_str_eq(err.msg, "--kernel: this command has no such option");
+	ck_assert_int_eq(args_apply(&s, 1, verbose, OPTION_EVERYWHERE, &err),
+			 0);
+	ck_assert_uint_eq(s.verbosity, 1);
+}
+END_TEST
+
+START_TEST(cache_follows_the_environment)
+{
+	settings_fini(&s);
+	setenv("HOME", "/h", 1);
+	setenv("XDG_CACHE_HOME", "/x", 1);
+	setenv("MOAT_CACHE", "/m", 1);
+	setup();
+	ck_assert_str_eq(s.machine.cache_dir, "/m/kernels");
+	settings_fini(&s);
+	unsetenv("MOAT_CACHE");
+	setup();
+	ck_assert_str_eq(s.machine.cache_dir, "/x/moat/kernels");
+	settings_fini(&s);
+	setenv("XDG_CACHE_HOME", "relative", 1);
+	setup();
+	ck_assert_str_eq(s.machine.cache_dir, "/h/.cache/moat/kernels");
+	settings_fini(&s);
+	unsetenv("HOME");
+	setup();
+	ck_assert_ptr_null(s.machine.cache_dir);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("vmm/cli/args");
+	TCase *tc = tcase_create("args");
+	SRunner *sr = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, no_words_leave_the_defaults);
+	tcase_add_test(tc, value_comes_behind_a_space_or_an_equals_sign);
+	tcase_add_test(tc, every_plain_option_sets_its_field);
+	tcase_add_test(tc, every_word_of_a_choice_is_taken);
+	tcase_add_test(tc, empty_command_line_is_one);
+	tcase_add_test(tc, later_option_wins);
+	tcase_add_test(tc, disk_is_a_path_or_a_list_of_keys);
+	tcase_add_test(tc, doubled_comma_is_a_comma);
+	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
+	tcase_add_test(tc, disks_have_a_limit);
+	tcase_add_test(tc, iommu_is_a_word_and_keys);
+	tcase_add_test(tc, iommu_says_what_is_wrong_with_it);
+	tcase_add_test(tc, plain_options_say_what_is_wrong_with_them);
+	tcase_add_test(tc, long_value_is_cut_before_the_reason_is);
+	tcase_add_test(tc, unknown_option_names_the_nearest);
+	tcase_add_test(tc, other_words_are_unexpected);
+	tcase_add_test(tc, missing_value_is_noticed);
+	tcase_add_test(tc, flag_takes_no_word_behind_it);
+	tcase_add_test(tc, verbosity_adds_up_to_two);
+	tcase_add_test(tc, help_comes_before_wrong_values);
+	tcase_add_test(tc, commands_without_machine_lack_its_options);
+	tcase_add_test(tc, cache_follows_the_environment);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
