@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "vmm/cli/command.h"
+
+#include <string.h>
+
+#include "core/bits.h"
+#include "vmm/cli/words.h"
+
+static const struct command table[] = {
+	{
+		.name = "run",
+		.args = "--kernel FILE [OPTION]...",
+		.help = "run a guest; its console is this terminal",
+		.more = "  moat run --kernel vmlinuz --initrd initrd.img\n"
+			"  moat run --kernel vmlinuz --disk root.img "
+			"--cmdline root=/dev/vda\n"
+			"  moat run --kernel vmlinuz --disk root.img "
+			"--iommu on --memory 2G --cpus 4\n"
+			"  moat run --kernel vmlinuz --timeout 5m "
+			"--no-reboot --output file=guest.log\n"
+			"  moat run --config machine.conf\n"
+			"\n"
+			"On a terminal Ctrl-a x ends the run, Ctrl-a h helps.\n"
+			"Status: 0 power-off, 255 guest panic or crash, 124 "
+			"timeout, 2 usage, 1 host fault.\n",
+		.run = command_run,
+	},
+	{
+		.name = "check",
+		.args = "[-v]",
+		.help = "say whether this host can run guests, and what is "
+			"missing",
+		.scope = OPTION_EVERYWHERE,
+		.run = command_check,
+	},
+	{
+		.name = "topology",
+		.args = "[OPTION]...",
+		.help = "print the PCI tree of a machine and what its IOMMU "
+			"manages",
+		.more = "The options are those of 'moat run'; no guest is "
+			"started.\n",
+		.run = command_topology,
+	},
+};
+
+const struct command *command_table(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(table);
+	return table;
+}
+
+const struct command *command_by_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+const char *command_nearest(const char *typed)
+{
+	const char *names[ARRAY_SIZE(table)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		names[i] = table[i].name;
+	return words_nearest(typed, names, ARRAY_SIZE(names));
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+#include "core/fd.h"
+#include "vmm/cli/command.h"
+#include "vmm/cli/guard.h"
+#include "vmm/cli/host_console.h"
+#include "vmm/cli/report.h"
+#include "vmm/cli/settings.h"
+#include "vmm/cli/status.h"
+#include "vmm/cli/terminal.h"
+#include "vmm/machine/machine.h"
+
+/* Waits of 100 ms for a slow reader, once somebody has asked for the end. */
+#define DRAIN_WAITS 10
+
+struct run {
+	const struct settings *settings;
+	struct mach *m;
+	struct guard guard;
+	struct host_console console;
+	uint16_t cols, rows; /* what the guest has been told */
+	unsigned drain_waits;
+	bool drain_cut;
+};
+
+static struct run *of_console(struct host_console *c)
+{
+	return container_of(c, struct run, console);
+}
+
+static struct run *of_guard(struct guard *g)
+{
+	return container_of(g, struct run, guard);
+}
+
+/*
+ * What happens while the guest runs.
+ */
+
+static void on_end_key(struct host_console *c)
+{
+	guard_ask(&of_console(c)->guard);
+}
+
+/* A line of ours does not start in the middle of the guest's. */
+static void start_line(struct run *run)
+{
+	const char *end = terminal_is_raw() ? "\r\n" : "\n";
+
+	if (isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) &&
+	    host_console_mid_line(&run->console))
+		(void)!write(STDERR_FILENO, end, strlen(end));
+}
+
+static void on_help_key(struct host_console *c)
+{
+	start_line(of_console(c));
+	report("Ctrl-a x ends the run, Ctrl-a h prints this, Ctrl-a Ctrl-a "
+	       "sends Ctrl-a");
+}
+
+static void tell_size(struct run *run)
+{
+	uint16_t cols, rows;
+
+	if (!terminal_size(STDOUT_FILENO, &cols, &rows) &&
+	    !terminal_size(STDIN_FILENO, &cols, &rows))
+		return;
+	if (cols == run->cols && rows == run->rows)
+		return;
+	run->cols = cols;
+	run->rows = rows;
+	mach_console_resize(run->m, cols, rows);
+}
+
+static void on_console_resized(struct host_console *c)
+{
+	tell_size(of_console(c));
+}
+
+static void on_guard_resized(struct guard *g)
+{
+	host_console_resized(&of_guard(g)->console);
+}
+
+static bool may_read_terminal(struct host_console *c)
+{
+	(void)c;
+	return terminal_foreground();
+}
+
+static void on_panic_text(struct host_console *c)
+{
+	mach_panicked(of_console(c)->m);
+}
+
+static const struct host_console_ops console_ops = {
+	.end = on_end_key,
+	.help = on_help_key,
+	.resized = on_console_resized,
+	.may_read = may_read_terminal,
+	.panicked = on_panic_text,
+};
+
+/*
+ * Before and after.
+ */
+
+static int open_file(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+		      0666);
+
+	if (fd < 0)
+		return err_errno(err, errno,
+				 "--output 'file=%.120s': cannot open", path);
+	return fd;
+}
+
+/* Not before the machine stands: a run that cannot be leaves an old file as
+ * it is. */
+static int open_output(struct run *run, struct err *err)
+{
+	const struct settings *s = run->settings;
+	int fd, r;
+
+	switch (s->output) {
+	case OUTPUT_NONE:
+		return 0;
+	case OUTPUT_TTY:
+		return host_console_set_output(&run->console, STDOUT_FILENO,
+					       false, err);
+	case OUTPUT_FILE:
+		break;
+	}
+	fd = open_file(s->output_path, err);
+	if (fd < 0)
+		return fd;
+	r = host_console_set_output(&run->console, fd, true, err);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+static bool wait_for_reader(struct host_console *c)
+{
+	struct run *run = of_console(c);
+	int sig;
+
+	if (guard_cause(&run->guard, &sig) != GUARD_NONE &&
+	    run->drain_waits++ >= DRAIN_WAITS)
+		run->drain_cut = true;
+	return !run->drain_cut;
+}
+
+static void report_iommu_stats(struct mach *m)
+{
+	struct iommu_stats s;
+
+	if (!mach_iommu_stats(m, &s))
+		return;
+	report("IOMMU: %" PRIu64 " attaches, %" PRIu64 " detaches, %" PRIu64
+	       " maps, %" PRIu64 " unmaps, %" PRIu64 " rejected",
+	       s.attaches, s.detaches, s.maps, s.unmaps, s.rejected);
+	report("IOMMU: %" PRIu64 " translations (%" PRIu64
+	       " from the cache, %" PRIu64 " walks), %" PRIu64 " faults",
+	       s.translations, s.cache_hits, s.walks, s.faults);
+}
+
+/* "kind count" lines as one of ours. */
+static void report_exits(struct mach *m)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	mach_print_exits(m, f);
+	if (fclose(f) == 0 && len) {
+		for (char *p = text; *p; p++) {
+			if (*p == '\n')
+				*p = p[1] ? ',' : '\0';
+		}
+		report("exits: %s", text);
+	}
+	free(text);
+}
+
+static void report_outcome(struct run *run, enum mach_outcome outcome)
+{
+	const bool verbose = run->settings->verbosity > 0;
+	const int error = host_console_error(&run->console);
+
+	if (error && error != EPIPE)
+		report("cannot write the guest's text: %s", strerror(error));
+	switch (outcome) {
+	case MACH_POWERED_OFF:
+		if (verbose)
+			report("the guest powered off");
+		break;
+	case MACH_REBOOTED:
+		if (verbose)
+			report("the guest rebooted");
+		break;
+	case MACH_PANICKED:
+		report("the guest's kernel panicked");
+		break;
+	case MACH_CRASHED: /* the machine has said how */
+	case MACH_STOPPED:
+	case MACH_FAILED:
+		break;
+	}
+	if (verbose) {
+		report_iommu_stats(run->m);
+		report_exits(run->m);
+	}
+}
+
+/* The status of a run that was ended from outside.  A signal's comes last, in
+ * command_run(). */
+static int status_of_cause(struct run *run)
+{
+	int sig;
+
+	switch (guard_cause(&run->guard, &sig)) {
+	case GUARD_NONE:
+	case GUARD_USER:
+		return STATUS_OK;
+	case GUARD_SIGNAL:
+		return STATUS_SIGNAL + sig;
+	case GUARD_TIMEOUT:
+		guard_report_timeout(&run->guard);
+		return STATUS_TIMEOUT;
+	}
+	return STATUS_HOST;
+}
+
+static int status_of_outcome(struct run *run, enum mach_outcome outcome)
+{
+	switch (outcome) {
+	case MACH_POWERED_OFF:
+	case MACH_REBOOTED:
+		return run->drain_cut ? status_of_cause(run) : STATUS_OK;
+	case MACH_PANICKED:
+	case MACH_CRASHED:
+		return STATUS_GUEST;
+	case MACH_STOPPED:
+		return status_of_cause(run);
+	case MACH_FAILED:
+		break;
+	}
+	return STATUS_HOST;
+}
+
+static enum mach_outcome run_guest(struct run *run, struct err *err)
+{
+	enum mach_outcome outcome = MACH_FAILED;
+
+	if (terminal_open(STDIN_FILENO))
+		terminal_raw();
+	tell_size(run);
+	guard_watch(&run->guard, run->m);
+	(void)mach_run(run->m, &outcome, err);
+	host_console_drain(&run->console, wait_for_reader);
+	start_line(run);
+	terminal_close();
+	report_outcome(run, outcome);
+	return outcome;
+}
+
+static int run_machine(struct run *run, struct err *err)
+{
+	int status = STATUS_HOST;
+
+	if (open_output(run, err) < 0)
+		return STATUS_HOST;
+	if (host_console_attach(&run->console, mach_console(run->m),
+				mach_loop(run->m), err) == 0)
+		status = status_of_outcome(run, run_guest(run, err));
+	guard_watch(&run->guard, NULL);
+	host_console_detach(&run->console);
+	return status;
+}
+
+static int make_and_run(struct run *run, struct err *err)
+{
+	const struct mach_config *config = &run->settings->machine;
+	int status, r = mach_new(&run->m, config, 0, err);
+
+	if (r < 0)
+		return status_of_error(r);
+	if (config->iommu.on == MACH_AUTO || run->settings->verbosity > 0)
+		report("%s", mach_iommu_reason(run->m));
+	status = run_machine(run, err);
+	mach_free(run->m);
+	return status;
+}
+
+static int guarded_run(struct run *run, struct err *err)
+{
+	const struct settings *s = run->settings;
+	int status;
+
+	if (guard_start(&run->guard, s->timeout_ms, on_guard_resized, err) < 0)
+		return STATUS_HOST;
+	status = make_and_run(run, err);
+	guard_end(&run->guard);
+	return status;
+}
+
+int command_run(struct settings *s, struct err *err)
+{
+	AUTO_FREE struct run *run = calloc(1, sizeof(*run));
+	int status;
+
+	if (!s->machine.kernel) {
+		(void)err_set(err, EINVAL,
+			      "--kernel is missing: it names the guest's "
+			      "kernel (vmlinux or bzImage)");
+		return STATUS_USAGE;
+	}
+	if (!run) {
+		(void)err_set(err, ENOMEM, "out of memory");
+		return STATUS_HOST;
+	}
+	run->settings = s;
+	if (host_console_init(&run->console, &console_ops, STDIN_FILENO, err) <
+	    0)
+		return STATUS_HOST;
+	status = guarded_run(run, err);
+	host_console_fini(&run->console);
+	if (status > STATUS_SIGNAL && status < STATUS_GUEST)
+		guard_die(status - STATUS_SIGNAL);
+	return status;
+}
