@@ -143,6 +143,15 @@ static int add_segment(struct elf *e, const struct image *im,
 	return 0;
 }
 
+/* It is entered in 32-bit mode. */
+static void set_pvh_entry(struct elf *e, uint64_t entry)
+{
+	if (entry > UINT32_MAX)
+		return;
+	e->has_pvh = true;
+	e->pvh_entry = (uint32_t)entry;
+}
+
 /* Notes: {namesz, descsz, type}, name, desc, each padded to 4 bytes. */
 static void scan_notes(struct elf *e, const uint8_t *notes, size_t len)
 {
@@ -163,10 +172,9 @@ static void scan_notes(struct elf *e, const uint8_t *notes, size_t len)
 			return;
 		if (le32_get(n.type) == NOTE_PVH_ENTRY && namesz == 4 &&
 		    memcmp(notes + name_at, "Xen", 4) == 0 &&
-		    (descsz == 4 || descsz == 8)) {
-			e->has_pvh = true;
-			e->pvh_entry = le32_load(notes + desc_at);
-		}
+		    (descsz == 4 || descsz == 8))
+			set_pvh_entry(e, le_load(notes + desc_at,
+						 (unsigned)descsz));
 		if (next >= len)
 			return;
 		at = (size_t)next;
