@@ -57,6 +57,7 @@ static size_t read_on(struct feed *f, uint8_t *dst, size_t room)
 	return n;
 }
 
+/* The codec is asked even without input: it may hold back output. */
 static size_t unpack_on(struct feed *f, uint8_t *dst, size_t room)
 {
 	struct codec_io io = {.out = dst, .out_len = room};
@@ -66,13 +67,13 @@ static size_t unpack_on(struct feed *f, uint8_t *dst, size_t room)
 		if (f->in_at == f->in_len) {
 			f->in_at = 0;
 			f->in_len = read_on(f, f->in, BUFFER);
-			if (f->in_len == 0)
-				break; /* truncated */
 		}
 		io.in = f->in + f->in_at;
 		io.in_len = f->in_len - f->in_at;
 		r = f->codec->step(f->stream, &io);
 		f->in_at = f->in_len - io.in_len;
+		if (f->in_len == 0 && io.out_len == room)
+			break; /* truncated */
 	}
 	if (r != 0)
 		f->ended = true;
