@@ -19,7 +19,6 @@ enum {
 	PACKAGE_OP = 0x12,
 	METHOD_OP = 0x14,
 	EXT_PREFIX = 0x5b,
-	ROOT_CHAR = 0x5c,
 	ARG0_OP = 0x68,
 	DEVICE_OP = 0x82, /* behind EXT_PREFIX */
 	LEQUAL_OP = 0x93,
@@ -67,7 +66,6 @@ size_t aml_scope_sb(struct buf *b)
 
 	buf_put8(b, SCOPE_OP);
 	block = b->len;
-	buf_put8(b, ROOT_CHAR);
 	put_name(b, "_SB_");
 	return block;
 }

@@ -21,7 +21,7 @@
 #include "core/range.h"
 
 /* Blocks: each gives what aml_end() takes. */
-size_t aml_scope_sb(struct buf *b); /* \_SB */
+size_t aml_scope_sb(struct buf *b); /* _SB, from the root */
 size_t aml_device(struct buf *b, const char *name);
 size_t aml_method(struct buf *b, const char *name, unsigned nargs);
 size_t aml_package(struct buf *b, uint8_t count);
