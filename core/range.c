@@ -112,9 +112,9 @@ int range_set_alloc(struct range_set *s, struct range window, uint64_t size,
 			return -ENOSPC;
 		if (i == s->n || s->items[i].first > last)
 			break;
-		/* Aligning up may have jumped over this entry. */
-		if (s->items[i].last >= first &&
-		    __builtin_add_overflow(s->items[i].last, 1, &first))
+		/* An entry that aligning up has jumped over leads back to the
+		 * same place: nothing in between is aligned. */
+		if (__builtin_add_overflow(s->items[i].last, 1, &first))
 			return -ENOSPC;
 	}
 	r = range_set_add(s, first, last);
