@@ -10,9 +10,6 @@
 /* Slices of one copy's step; a longer range takes several steps. */
 #define COPY_SLICES 16
 
-/* Where a long copy is cut, so that steps do not cut pages in two. */
-#define CUT_ALIGN 4096
-
 void dma_init(struct dma *d, struct gmem *mem)
 {
 	*d = (struct dma){.mem = mem};
@@ -56,15 +53,6 @@ static int translate(struct dma *d, iova_t at, uint64_t len,
 	assert(n > 0 && (unsigned)n <= max);
 	assert(slices_len(slices, (unsigned)n) == len);
 	return n;
-}
-
-/* A shorter length for a range that has too many pieces. */
-static uint64_t cut(iova_t at, uint64_t len)
-{
-	const uint64_t half = len / 2;
-	const iova_t end = align_down(at + half, CUT_ALIGN);
-
-	return end > at ? end - at : half;
 }
 
 /* Host bytes on the other side of a copy; one of the two is set. */
@@ -111,7 +99,7 @@ static int copy_translated(struct dma *d, iova_t at, uint64_t len,
 				  &hold);
 
 		while (n == -E2BIG && step > 1) {
-			step = cut(at, step);
+			step /= 2;
 			n = translate(d, at, step, access, slices, COPY_SLICES,
 				      &hold);
 		}

@@ -53,9 +53,9 @@ struct dma_slice {
 
 struct dma_ops {
 	/*
-	 * Translate [at, at + len), len >= 1, no wrap past 2^64 (both checked
-	 * by the caller), and begin @hold; all of it but the cookie has been
-	 * filled in already.
+	 * Translate [at, at + len), len >= 1, no wrap past 2^64, @max >= 1
+	 * (all checked by the caller), and begin @hold; all of it but the
+	 * cookie has been filled in already.
 	 *
 	 * Return: count of slices, in order, covering all of it; -EFAULT if
 	 * any byte is not reachable with @access (a fault has then been
