@@ -124,6 +124,7 @@ START_TEST(only_sizes_1_2_4_8_reach_a_region)
 	}
 	ck_assert_uint_eq(bus_read(&b, 0, 0), 0);
 	ck_assert_uint_eq(bus_read(&b, 0, 3), 0xffffff);
+	ck_assert_uint_eq(bus_read(&b, 0, 7), UINT64_MAX >> 8);
 	ck_assert_uint_eq(bus_read(&b, 0, 9), UINT64_MAX);
 	ck_assert_uint_eq(d.reads + d.writes, 0);
 }
@@ -180,6 +181,8 @@ START_TEST(bad_regions_are_refused)
 	ck_assert_int_eq(bus_attach(&b, &d.r), -EINVAL);
 	ck_assert_int_eq(bus_attach(&b, &e.r), -EINVAL);
 	ck_assert_int_eq(bus_attach(&b, &f.r), -EINVAL);
+	d.r.base = 0;
+	ck_assert_int_eq(bus_attach(&b, &d.r), -EINVAL);
 	d.r.size = 1;
 	ck_assert_int_eq(bus_attach(&b, &d.r), 0);
 	ck_assert_int_eq(bus_attach(&b, &d.r), -EINVAL);

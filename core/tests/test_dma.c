@@ -305,14 +305,20 @@ START_TEST(iovecs_that_fail_hold_nothing)
 }
 END_TEST
 
-/* A translator that merges: one slice, whatever the length. */
+/* A translator that merges: two slices, whatever the length. */
 static int wide_translate(struct dma *d, iova_t at, uint64_t len,
 			  enum dma_access access, struct dma_slice *slices,
 			  unsigned max, struct dma_hold *hold)
 {
-	(void)d, (void)access, (void)max, (void)hold;
-	slices[0] = (struct dma_slice){at - BUF, len};
-	return 1;
+	const uint64_t head = len / 2;
+
+	(void)d, (void)access, (void)hold;
+	ck_assert_uint_ge(max, 1);
+	if (max < 2)
+		return -E2BIG;
+	slices[0] = (struct dma_slice){at - BUF, head};
+	slices[1] = (struct dma_slice){at - BUF + head, len - head};
+	return 2;
 }
 
 static void wide_release(struct dma *d, struct dma_hold *hold)
@@ -325,18 +331,21 @@ START_TEST(a_slice_across_two_slots_needs_two_iovecs)
 	const struct dma_ops ops = {wide_translate, wide_release};
 	struct dma wide = {.ops = &ops, .mem = &m};
 	const gpa_t seam = NPAGES / 2 * PAGE;
-	struct iovec iov[2];
+	const iova_t at = BUF + seam - 24;
+	struct iovec iov[3];
 	struct dma_hold hold;
 
-	ck_assert_int_eq(
-		dma_iov(&wide, DMA_READ, BUF + seam - 8, 16, iov, 2, &hold), 2);
-	ck_assert_ptr_eq(iov[0].iov_base, m.slots[0].host + seam - 8);
-	ck_assert_ptr_eq(iov[1].iov_base, m.slots[1].host);
+	ck_assert_int_eq(dma_iov(&wide, DMA_READ, at, 32, iov, 3, &hold), 3);
+	ck_assert_ptr_eq(iov[0].iov_base, m.slots[0].host + seam - 24);
+	ck_assert_ptr_eq(iov[1].iov_base, m.slots[0].host + seam - 8);
+	ck_assert_ptr_eq(iov[2].iov_base, m.slots[1].host);
 	dma_done(&hold);
-	ck_assert_int_eq(dma_iov(&wide, DMA_READ, BUF + seam - 8, 16, iov, 1,
-				 &hold),
-			 -E2BIG);
-	ck_assert_ptr_null(hold.dma);
+	for (unsigned max = 0; max < 3; max++) {
+		ck_assert_int_eq(dma_iov(&wide, DMA_READ, at, 32, iov, max,
+					 &hold),
+				 -E2BIG);
+		ck_assert_ptr_null(hold.dma);
+	}
 	ck_assert_int_eq(dma_write(&wide, BUF, in, sizeof(in)), 0);
 	ck_assert_int_eq(dma_read(&wide, BUF, out, sizeof(out)), 0);
 	ck_assert_mem_eq(out, in, sizeof(in));

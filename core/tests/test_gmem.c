@@ -220,8 +220,23 @@ static int open_files(void)
 	return n;
 }
 
+/* Pages of address space in use. */
+static unsigned long address_space(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	ck_assert_ptr_nonnull(statm);
+	ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
+	(void)fclose(statm);
+	return pages;
+}
+
 START_TEST(each_way_to_fail_ends_in_an_error_and_leaks_nothing)
 {
+	const struct gmem_slot large[] = {{.base = 0, .size = GIB(1)},
+					  {.base = GIB(4), .size = GIB(1)}};
+	const unsigned long pages = address_space();
 	const int files = open_files();
 	struct gmem g;
 	struct err e;
@@ -232,7 +247,7 @@ START_TEST(each_way_to_fail_ends_in_an_error_and_leaks_nothing)
 
 		e.msg[0] = '\0';
 		fail_arm(n);
-		r = gmem_init(&g, layout, ARRAY_SIZE(layout), &e);
+		r = gmem_init(&g, large, ARRAY_SIZE(large), &e);
 		failed = fail_disarm();
 		if (failed) {
 			ck_assert_int_eq(r, -ENOMEM);
@@ -245,6 +260,7 @@ START_TEST(each_way_to_fail_ends_in_an_error_and_leaks_nothing)
 		gmem_fini(&g);
 	}
 	ck_assert_int_eq(open_files(), files);
+	ck_assert_uint_lt(address_space(), pages + GIB(1) / PAGE);
 }
 END_TEST
 
@@ -405,6 +421,9 @@ START_TEST(an_iovec_for_each_slot)
 	ck_assert_uint_eq(iov[0].iov_len, 8);
 	ck_assert_ptr_eq(iov[1].iov_base, m.slots[1].host);
 	ck_assert_uint_eq(iov[1].iov_len, 16);
+	ck_assert_int_eq(gmem_iov(&m, SEAM, 8, iov, 2), 1);
+	ck_assert_ptr_eq(iov[0].iov_base, m.slots[1].host);
+	ck_assert_int_eq(gmem_iov(&m, SEAM - 8, 8, iov, 2), 1);
 }
 END_TEST
 
@@ -455,6 +474,15 @@ START_TEST(a_word_outside_of_ram_faults)
 	ck_assert_int_eq(gmem_load16_acquire(&m, UINT64_MAX - 1, &v), -EFAULT);
 	ck_assert_int_eq(gmem_load16_acquire(&m, UINT64_MAX, &v), -EINVAL);
 	ck_assert_uint_eq(v, 7);
+}
+END_TEST
+
+START_TEST(words_on_both_sides_of_a_seam_are_in_their_slots)
+{
+	ck_assert_int_eq(gmem_store16_release(&m, SEAM - 2, 0x0101), 0);
+	ck_assert_int_eq(gmem_store16_release(&m, SEAM, 0x0202), 0);
+	ck_assert_uint_eq(m.slots[0].host[SEAM - 1], 1);
+	ck_assert_uint_eq(m.slots[1].host[0], 2);
 }
 END_TEST
 
@@ -536,6 +564,7 @@ int main(void)
 	tcase_add_test(tc, too_little_room_for_iovecs_is_reported);
 	tcase_add_test(tc, a_word_is_little_endian_and_aligned);
 	tcase_add_test(tc, a_word_outside_of_ram_faults);
+	tcase_add_test(tc, words_on_both_sides_of_a_seam_are_in_their_slots);
 	tcase_add_test(tc, an_index_publishes_the_entries_before_it);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -264,8 +264,8 @@ START_TEST(a_paused_watch_does_not_spin_on_a_hang_up)
 	ck_assert_int_eq(loop_watch_add(l, &b.w, fds[0], 0), 0);
 	close(fds[1]);
 	before = cpu_ns();
-	run_for(100 * MS);
-	ck_assert_uint_lt(cpu_ns() - before, 50 * MS);
+	run_for(200 * MS);
+	ck_assert_uint_lt(cpu_ns() - before, 20 * MS);
 	ck_assert_uint_eq(b.fired, 0);
 	/* And is told when it goes on. */
 	loop_watch_set(&b.w, EPOLLIN);
@@ -829,6 +829,7 @@ START_TEST(each_way_to_fail_leaves_no_watch)
 		settle();
 		ck_assert_uint_eq(k.fired, !failed);
 		loop_timer_del(&k.t);
+		ck_assert_int_ge(fcntl(0, F_GETFD), 0);
 	}
 }
 END_TEST
