@@ -27,7 +27,7 @@ static void kick(struct vpci *v, unsigned qi)
 void vpci_kick_all(struct vpci *v)
 {
 	for (unsigned i = 0; i < v->dev->nvqs; i++) {
-		if (v->dev->running && v->dev->vqs[i].running)
+		if (v->dev->vqs[i].running)
 			kick(v, i);
 	}
 }
@@ -53,6 +53,7 @@ static void bell_attach(struct vpci *v, unsigned qi, uint64_t at)
 	vq->belled = true;
 }
 
+/* A BAR that moves is unmapped on the way, so no bell is at an old address. */
 void vpci_sync_doorbells(struct vpci *v)
 {
 	const struct pci_bar *b = &v->func.bars[VPCI_BAR];
@@ -61,15 +62,14 @@ void vpci_sync_doorbells(struct vpci *v)
 		return;
 	for (unsigned i = 0; i < v->dev->nvqs; i++) {
 		const struct vq *q = &v->dev->vqs[i];
-		uint64_t at = b->base + v->notify_at +
-			      (uint64_t)i * VPCI_NOTIFY_MULTIPLIER;
-		bool wanted = b->mapped && v->dev->running && q->running &&
-			      !q->inline_kick;
+		bool wanted = b->mapped && q->running && !q->inline_kick;
 
-		if (v->queues[i].belled && (!wanted || v->queues[i].bell != at))
+		if (v->queues[i].belled && !wanted)
 			bell_detach(v, i);
 		if (wanted && !v->queues[i].belled)
-			bell_attach(v, i, at);
+			bell_attach(v, i,
+				    b->base + v->notify_at +
+					    i * VPCI_NOTIFY_MULTIPLIER);
 	}
 }
 
