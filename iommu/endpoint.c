@@ -155,6 +155,7 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 	if (number >= 0) {
 		r = translate(v, at, last, access, &s, &f);
 		if (r == 0) {
+			hold_settle(&v->holds, (unsigned)number);
 			hold->cookie = (uint32_t)number;
 			return (int)s.n;
 		}
@@ -249,6 +250,12 @@ bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last)
 	for (struct iommu_view *v = first_view(ep); v; v = v->next)
 		drained = hold_wait(&v->holds, first, last) && drained;
 	return drained;
+}
+
+void endpoint_wait_walks(const struct iommu_endpoint *ep)
+{
+	for (struct iommu_view *v = first_view(ep); v; v = v->next)
+		hold_wait_walks(&v->holds);
 }
 
 static uint64_t value(const _Atomic uint64_t *counter)

@@ -54,8 +54,9 @@ struct iommu_domain *endpoint_domain(const struct iommu_endpoint *ep);
 /* @d may be NULL; step W1 of hold.c's protocol. */
 void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d);
 
-/* hold_wait() on every view. */
+/* hold_wait(), hold_wait_walks() on every view. */
 bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last);
+void endpoint_wait_walks(const struct iommu_endpoint *ep);
 
 /* Adds the views' counters. */
 void endpoint_add_stats(const struct iommu_endpoint *ep, struct iommu_stats *s);

@@ -5,27 +5,30 @@
  *
  *	user (one per table)			writer (one per IOMMU)
  *
- *	U1  store first, last			W1 S  take away: clear entries,
- *	U2 S  state: even -> odd		      set the endpoint's domain
+ *	U1    store first, last			W1 S  take away: clear entries,
+ *	U2 S  state = walking			      set the endpoint's domain
  *	U3 S  load domain, generation,		      or the bypass switch
  *	      entries: translate		W2 S  raise the generation if
- *	    ... access memory ...		      nodes were taken out
- *	U4 S  state: odd -> even		W3 S  scan: load state
- *	U5 S  load waiters			W4    load first, last, state
- *						W5    overlap: wait for state
- *						      to change
- *						W6    free nodes and domain
+ *	U4    state = settled			      nodes were taken out
+ *	    ... access memory ...		W3 S  scan: load state
+ *	U5 S  state = free			W4    load first, last, state
+ *	U6 S  load waiters			W5    overlap: wait for the end
+ *						W6 S  nodes were taken out: scan
+ *						      again, wait while walking
+ *						W7    free nodes, domain
  *
  * No access slips through.  U2 and U3 against W1 and W3: either U2 comes
  * before W3, then the writer sees the hold and waits; or W3 comes before U2,
  * then W1 came before U3 and the user finds nothing (or the new translation).
  *
- * No node is freed under a reader.  A reader meets a node only inside a hold
- * over an address that the node spans, through the entry that W1 clears or
- * through a memory of it that it drops when the generation has moved.  If it
- * met the node, U3 came before W1 or W2, so W3 sees its hold, and struct
- * pt_change made W5's range span the node.  (So holds are hazard pointers
- * whose hazards are address ranges, and need no second scheme.)
+ * No node is freed under a reader.  A reader touches nodes only while it walks
+ * (U2 to U4; U4 is a release, so its loads are done), and gets at one through
+ * an entry that W1 clears or through a memory of it that it drops when the
+ * generation has moved.  If it got at the node, U3 came before W1 or W2, so
+ * W6 sees the walk.  The range of the hold says nothing here: where paths are
+ * compressed a reader looks into a node to learn that it does not span the
+ * address.  The same scan with all ranges (W3 to W5) precedes the end of a
+ * domain.
  *
  * The range that W4 reads belongs to the hold that W3 saw.  A slot may end and
  * begin again meanwhile.  U1's stores are releases, so a writer whose acquire
@@ -33,10 +36,10 @@
  * second load of state differs, the hold that W3 saw is over, and the next
  * one came after W3.
  *
- * No wake-up is lost.  U4 and U5 against the waiter's "raise waiters, load
+ * No wake-up is lost.  U5 and U6 against the waiter's "raise waiters, load
  * state" in wait_for_end(): either the user sees the waiter and takes the
  * gate's lock to wake it, or the waiter sees that the hold has ended.  Without
- * waiters a user takes no lock.
+ * waiters a user takes no lock.  W6 does not sleep, so U4 wakes nobody.
  *
  * chunks[] and top only grow, and they grow before U2 in the same order, so a
  * scan that misses a slot comes before that slot's U2.
@@ -45,6 +48,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/bits.h"
@@ -52,6 +56,9 @@
 /* Most holds that are met at all are a copy or a failing lookup: they end
  * sooner than a thread falls asleep. */
 #define SPINS 256
+
+#define PHASE UINT64_C(3)
+#define USE   UINT64_C(4) /* one more use of the slot */
 
 int hold_gate_init(struct hold_gate *g)
 {
@@ -122,13 +129,25 @@ static struct hold_chunk *chunk_new(struct hold_table *t, unsigned i)
 	return c;
 }
 
+/* The user's own last store. */
+static uint64_t slot_own(const struct hold_slot *s)
+{
+	return atomic_load_explicit(&s->state, memory_order_relaxed);
+}
+
+static uint64_t slot_state(const struct hold_slot *s)
+{
+	return atomic_load_explicit(&s->state, memory_order_seq_cst);
+}
+
 static void slot_begin(struct hold_slot *s, iova_t first, iova_t last)
 {
-	uint64_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+	uint64_t use = slot_own(s) + USE;
 
 	atomic_store_explicit(&s->first, first, memory_order_release);
 	atomic_store_explicit(&s->last, last, memory_order_release);
-	atomic_store_explicit(&s->state, state + 1, memory_order_seq_cst);
+	atomic_store_explicit(&s->state, use | HOLD_WALKING,
+			      memory_order_seq_cst);
 }
 
 int hold_begin(struct hold_table *t, iova_t first, iova_t last)
@@ -156,25 +175,42 @@ int hold_begin(struct hold_table *t, iova_t first, iova_t last)
 	return -ENOMEM;
 }
 
+static struct hold_slot *slot_at(struct hold_table *t, unsigned number)
+{
+	return &chunk_at(t, number / HOLD_CHUNK)->slots[number % HOLD_CHUNK];
+}
+
+void hold_settle(struct hold_table *t, unsigned number)
+{
+	struct hold_slot *s = slot_at(t, number);
+	uint64_t state = slot_own(s);
+
+	assert((state & PHASE) == HOLD_WALKING);
+	atomic_store_explicit(&s->state, (state & ~PHASE) | HOLD_SETTLED,
+			      memory_order_release);
+}
+
 void hold_end(struct hold_table *t, unsigned number)
 {
 	unsigned i = number / HOLD_CHUNK;
-	struct hold_chunk *c = chunk_at(t, i);
-	struct hold_slot *s = &c->slots[number % HOLD_CHUNK];
-	uint64_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+	struct hold_slot *s = slot_at(t, number);
+	uint64_t state = slot_own(s);
 
-	assert(state & 1);
-	atomic_store_explicit(&s->state, state + 1, memory_order_seq_cst);
-	c->free |= BIT_ULL(number % HOLD_CHUNK);
+	assert((state & PHASE) != HOLD_FREE);
+	atomic_store_explicit(&s->state, state & ~PHASE, memory_order_seq_cst);
+	chunk_at(t, i)->free |= BIT_ULL(number % HOLD_CHUNK);
 	if (i < t->hint)
 		t->hint = i;
 	if (atomic_load_explicit(&t->gate->waiters, memory_order_seq_cst) > 0)
 		gate_wake(t->gate);
 }
 
+/* Whether the hold that was seen in @state is over. */
 static bool slot_ended(const struct hold_slot *s, uint64_t state)
 {
-	return atomic_load_explicit(&s->state, memory_order_seq_cst) != state;
+	uint64_t now = slot_state(s);
+
+	return (now & PHASE) == HOLD_FREE || (now & ~PHASE) != (state & ~PHASE);
 }
 
 static void relax(void)
@@ -209,10 +245,10 @@ static bool wait_for_end(struct hold_gate *g, const struct hold_slot *s,
 static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 		      iova_t first, iova_t last)
 {
-	uint64_t state = atomic_load_explicit(&s->state, memory_order_seq_cst);
+	uint64_t state = slot_state(s);
 	iova_t held_first, held_last;
 
-	if (!(state & 1))
+	if ((state & PHASE) == HOLD_FREE)
 		return true;
 	held_first = atomic_load_explicit(&s->first, memory_order_acquire);
 	held_last = atomic_load_explicit(&s->last, memory_order_acquire);
@@ -223,18 +259,47 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 	return wait_for_end(g, s, state);
 }
 
+/* Slots of chunk @c that may be in use. */
+static unsigned chunk_top(const struct hold_chunk *c)
+{
+	return atomic_load_explicit(&c->top, memory_order_seq_cst);
+}
+
 bool hold_wait(struct hold_table *t, iova_t first, iova_t last)
 {
-	for (unsigned i = 0; i < HOLD_CHUNKS_MAX; i++) {
+	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
-		unsigned top;
+		unsigned top = chunk_top(c);
 
-		if (!c)
-			break;
-		top = atomic_load_explicit(&c->top, memory_order_seq_cst);
 		for (unsigned n = 0; n < top; n++)
 			if (!slot_wait(t->gate, &c->slots[n], first, last))
 				return false;
 	}
 	return true;
+}
+
+/* The lookup seen in @state may be on a thread that does not run now. */
+static void wait_walk(const struct hold_slot *s, uint64_t state)
+{
+	for (unsigned i = 0; slot_state(s) == state; i++) {
+		if (i < SPINS)
+			relax();
+		else
+			(void)sched_yield();
+	}
+}
+
+void hold_wait_walks(struct hold_table *t)
+{
+	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
+		struct hold_chunk *c = chunk_at(t, i);
+		unsigned top = chunk_top(c);
+
+		for (unsigned n = 0; n < top; n++) {
+			uint64_t state = slot_state(&c->slots[n]);
+
+			if ((state & PHASE) == HOLD_WALKING)
+				wait_walk(&c->slots[n], state);
+		}
+	}
 }

@@ -32,8 +32,14 @@ struct hold_gate {
 	pthread_cond_t ended;
 };
 
+enum hold_phase {
+	HOLD_FREE = 0,
+	HOLD_WALKING = 1, /* looking translations up */
+	HOLD_SETTLED = 2, /* using what was found */
+};
+
 struct hold_slot {
-	_Atomic uint64_t state; /* odd: held; one more at begin and at end */
+	_Atomic uint64_t state; /* count of uses << 2 | enum hold_phase */
 	_Atomic iova_t first, last;
 };
 
@@ -65,13 +71,17 @@ void hold_table_init(struct hold_table *t, struct hold_gate *gate);
 void hold_table_fini(struct hold_table *t);
 
 /*
- * hold_begin - from now on [first, last] is in use.  What is looked up after
- * this call stays true until hold_end().
+ * hold_begin - from now on [first, last] is in use, and its translation is
+ * being looked up.  What is looked up after this call stays true until
+ * hold_end().
+ * hold_settle - the lookup is over; no node of a table is touched any more.
+ * hold_end - the access is over; with or without hold_settle() before.
  *
- * Return: the hold's number; -ENOMEM past HOLD_CHUNK * HOLD_CHUNKS_MAX holds
- * or without memory.
+ * hold_begin() returns the hold's number; -ENOMEM past HOLD_CHUNK *
+ * HOLD_CHUNKS_MAX holds or without memory.
  */
 int hold_begin(struct hold_table *t, iova_t first, iova_t last);
+void hold_settle(struct hold_table *t, unsigned number);
 void hold_end(struct hold_table *t, unsigned number);
 
 /*
@@ -81,5 +91,11 @@ void hold_end(struct hold_table *t, unsigned number);
  * Return: true; false if the gate was stopped before that.
  */
 bool hold_wait(struct hold_table *t, iova_t first, iova_t last);
+
+/*
+ * hold_wait_walks - until each lookup that is now under way is over, whatever
+ * its addresses.  That is soon: lookups wait for nothing.
+ */
+void hold_wait_walks(struct hold_table *t);
 
 #endif

@@ -379,7 +379,10 @@ static enum iommu_status detach_locked(struct iommu *i, uint32_t domain,
 	return endpoint_move(i, ep, NULL) ? IOMMU_OK : IOMMU_DEVERR;
 }
 
-/* Nodes that @c took out: free them when no reader can be left in them. */
+/*
+ * After @c has happened to @d's table: wait for who may still use what is
+ * gone, then free it.
+ */
 static bool settle(struct iommu *i, struct iommu_domain *d,
 		   const struct pt_change *c)
 {
@@ -389,7 +392,12 @@ static bool settle(struct iommu *i, struct iommu_domain *d,
 		pgtable_bury(&d->table, &i->dead_nodes);
 		return false;
 	}
-	pgtable_reap(&d->table);
+	if (c->nodes) {
+		list_for_each (pos, &d->endpoints)
+			endpoint_wait_walks(
+				container_of(pos, struct iommu_endpoint, node));
+		pgtable_reap(&d->table);
+	}
 	return true;
 }
 

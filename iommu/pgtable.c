@@ -348,6 +348,12 @@ static iova_t node_fill(struct pt_node *n, iova_t at, iova_t last,
 	}
 }
 
+static void node_retire(struct pgtable *t, struct pt_node *n)
+{
+	n->next = t->retired;
+	t->retired = n;
+}
+
 static void change_add(struct pt_change *c, iova_t first, iova_t last)
 {
 	c->first = c->any ? min_u64(c->first, first) : first;
@@ -374,9 +380,7 @@ static bool node_clear(struct pgtable *t, struct pt_node *n, iova_t first,
 			if (!node_overlaps(child, first, last) ||
 			    !node_clear(t, child, first, last, c))
 				continue;
-			change_add(c, child->base, node_last(child));
-			child->next = t->retired;
-			t->retired = child;
+			node_retire(t, child);
 		} else if (e) {
 			iova_t at = n->base + ((iova_t)i << n->shift);
 
@@ -402,12 +406,11 @@ static void range_clear(struct pgtable *t, iova_t first, iova_t last,
 		return;
 	if (node_clear(t, root, first, last, c)) {
 		pte_clear(&t->root);
-		change_add(c, root->base, node_last(root));
-		root->next = t->retired;
-		t->retired = root;
+		node_retire(t, root);
 	}
+	c->nodes = t->retired != NULL;
 	/* After the nodes are out: who still sees the old one began before. */
-	if (t->retired)
+	if (c->nodes)
 		atomic_store_explicit(&t->gen, ++t->pool->gen,
 				      memory_order_seq_cst);
 }

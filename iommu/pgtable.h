@@ -12,11 +12,10 @@
  * IOVA intervals are (first, last), inclusive.
  *
  * Threads: one writer (map, unmap, reap), any number of readers beside it.
- * A reader stands inside a hold (iommu/hold.h) over the addresses it looks
- * up: a node that was taken out of the table is freed by pgtable_reap(), which
- * the writer calls when no hold overlaps struct pt_change's range any more.
- * pgtable_gen() moves before that, so a reader that remembers nodes between
- * holds knows that it must forget them.
+ * A reader is inside a walk (iommu/hold.h): a node that was taken out of the
+ * table is freed by pgtable_reap(), which the writer calls when all walks that
+ * had begun are over.  pgtable_gen() moves before that, so a reader that
+ * remembers nodes between walks knows that it must forget them.
  */
 #ifndef MOAT_IOMMU_PGTABLE_H
 #define MOAT_IOMMU_PGTABLE_H
@@ -74,9 +73,10 @@ struct pt_leaf {
 	const struct pt_node *node; /* where it was found */
 };
 
-/* What a writer has to wait for before pgtable_reap(). */
+/* What a writer has to wait for. */
 struct pt_change {
-	bool any;	    /* something was taken out */
+	bool any;   /* something was mapped in [first, last] */
+	bool nodes; /* nodes were taken out: walks, and pgtable_reap() */
 	iova_t first, last; /* holds that overlap this may still use it */
 	uint64_t mappings;  /* MAPs that are gone */
 	uint64_t bytes;	    /* modulo 2^64 */

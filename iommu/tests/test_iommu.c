@@ -515,6 +515,16 @@ START_TEST(d43_example_4_half_of_one_fails)
 }
 END_TEST
 
+START_TEST(d41_other_half_of_one_fails)
+{
+	OK(MAP(1, 0, 10));
+	FAILS(RANGE, UNMAP(1, 5, 5));
+	FAILS(RANGE, UNMAP(1, 5, 100));
+	FAILS(RANGE, UNMAP(1, 4, 2));
+	ck_assert(can(1, 5));
+}
+END_TEST
+
 START_TEST(d43_example_5_first_of_two)
 {
 	OK(MAP(1, 0, 5));
@@ -994,6 +1004,7 @@ int main(void)
 	tcase_add_test(m, d43_example_2_the_whole_mapping);
 	tcase_add_test(m, d43_example_3_two_adjacent);
 	tcase_add_test(m, d43_example_4_half_of_one_fails);
+	tcase_add_test(m, d41_other_half_of_one_fails);
 	tcase_add_test(m, d43_example_5_first_of_two);
 	tcase_add_test(m, d43_example_6_larger_than_one);
 	tcase_add_test(m, d43_example_7_two_with_a_hole);

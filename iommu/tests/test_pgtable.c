@@ -337,11 +337,13 @@ START_TEST(generation_moves_only_when_nodes_go)
 	ck_assert_uint_eq(pgtable_gen(&table), gen);
 	ck_assert_uint_eq(change.first, 0);
 	ck_assert_uint_eq(change.last, PAGE - 1);
+	ck_assert(!change.nodes);
 	ck_assert_int_eq(unmap(PAGE, 2 * PAGE - 1), 0);
 	ck_assert_uint_ne(pgtable_gen(&table), gen);
-	/* Whoever reads in the node has to be waited for. */
-	ck_assert_uint_eq(change.first, 0);
-	ck_assert_uint_eq(change.last, MIB(2) - 1);
+	/* Whoever walks through the node has to be waited for. */
+	ck_assert(change.nodes);
+	ck_assert_uint_eq(change.first, PAGE);
+	ck_assert_uint_eq(change.last, 2 * PAGE - 1);
 }
 END_TEST
 
