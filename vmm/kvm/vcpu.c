@@ -20,18 +20,19 @@
 /* Real-time, so that a kick is never merged away by somebody else's. */
 #define KICK_SIGNAL (SIGRTMIN + 4)
 
-/* KVM_SET_SIGNAL_MASK takes the kernel's sigset: 8 bytes. */
-struct signal_mask {
+/* KVM_SET_SIGNAL_MASK takes the kernel's sigset: 8 bytes behind the head. */
+#define SIGSET_LEN 8
+union signal_mask {
 	struct kvm_signal_mask head;
-	uint8_t set[8];
+	uint8_t bytes[sizeof(struct kvm_signal_mask) + SIGSET_LEN];
 };
 
 static int let_kick_in(struct vcpu *v)
 {
-	struct signal_mask mask = {.head.len = sizeof(mask.set)};
+	union signal_mask mask = {.head.len = SIGSET_LEN};
 	uint64_t all_but_kick = ~(UINT64_C(1) << (KICK_SIGNAL - 1));
 
-	memcpy(mask.set, &all_but_kick, sizeof(mask.set));
+	memcpy(mask.bytes + sizeof(mask.head), &all_but_kick, SIGSET_LEN);
 	return ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask) < 0 ? -errno : 0;
 }
 
