@@ -120,15 +120,15 @@ size_t output_put(struct output *o, const uint8_t *buf, size_t len)
 /* Return: false if there is nothing more to do now. */
 static bool flush_once(struct output *o)
 {
-	const size_t first = min_u64(o->len, OUTPUT_BUFFER - o->at);
-	const struct iovec iov[2] = {
-		{o->buf + o->at, first},
-		{o->buf, o->len - first},
-	};
+	struct iovec iov[2];
 	ssize_t n;
 
 	if (o->len == 0)
 		return false;
+	iov[0].iov_base = o->buf + o->at;
+	iov[0].iov_len = min_u64(o->len, OUTPUT_BUFFER - o->at);
+	iov[1].iov_base = o->buf;
+	iov[1].iov_len = o->len - iov[0].iov_len;
 	n = writev(o->fd, iov, 2);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
