@@ -179,21 +179,24 @@ static void report_iommu_stats(struct mach *m)
 /* "kind count" lines as one of ours. */
 static void report_exits(struct mach *m)
 {
-	char *text = NULL;
-	size_t len;
+	char line[256] = "";
+	char *text = NULL, *rest, *kind;
+	size_t len, at = 0;
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
 		return;
 	mach_print_exits(m, f);
-	if (fclose(f) == 0 && len) {
-		for (char *p = text; *p; p++) {
-			if (*p == '\n')
-				*p = p[1] ? ',' : '\0';
-		}
-		report("exits: %s", text);
+	if (fclose(f) != 0)
+		return;
+	rest = text;
+	while ((kind = strsep(&rest, "\n")) && at < sizeof(line)) {
+		if (*kind)
+			at += (size_t)snprintf(line + at, sizeof(line) - at,
+					       "%s%s", at ? ", " : "", kind);
 	}
 	free(text);
+	report("exits: %s", line);
 }
 
 static void report_outcome(struct run *run, enum mach_outcome outcome)
