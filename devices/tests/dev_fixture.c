@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <check.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +45,8 @@ void fix_init(struct dev_fixture *f, unsigned ways)
 {
 	const struct gmem_slot slot = {.base = 0, .size = MEM_SIZE};
 
-	*f = (struct dev_fixture){.ways = ways};
+	memset(f, 0, sizeof(*f));
+	f->ways = ways;
 	log_set_sink(quiet);
 	ck_assert_int_eq(gmem_init(&f->mem, &slot, 1, NULL), 0);
 	dma_init(&f->plain, &f->mem);
