@@ -6,6 +6,13 @@
  * table and pending bits; the fifth capability is the PCI_CFG window.  One
  * notify address for each queue, so that a doorbell needs no value.
  *
+ * Doorbells are attached while a queue runs and the BAR is mapped; a queue
+ * with inline_kick has none and is served in the bus handler.  When the BAR
+ * has moved, running queues are kicked once, for what was rung on the way.
+ *
+ * Without bus mastering the device is paused (virtio_pause) and its messages
+ * pend; that is so from power-on until the driver enables it.
+ *
  * Threads: the device's lock, taken by bus and host bridge.
  */
 #ifndef MOAT_VIRTIO_PCI_H
