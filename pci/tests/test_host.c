@@ -115,7 +115,7 @@ START_TEST(other_buses_read_ones)
 END_TEST
 
 /*
- * Any access of any size.   (Regression list, 9.)
+ * Any access of any size.
  */
 
 START_TEST(every_offset_and_size_of_ecam_reads_the_bytes)

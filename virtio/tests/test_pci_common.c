@@ -107,7 +107,6 @@ END_TEST
 
 /*
  * Queue select and vectors: numbers that the guest chooses.
- * (Regression list, 3.)
  */
 
 START_TEST(queue_select_out_of_range_reads_as_no_queue)
@@ -199,7 +198,7 @@ START_TEST(fresh_queue_offers_its_largest_size)
 END_TEST
 
 /*
- * When queue registers can be written.   (Regression list, 1.)
+ * When queue registers can be written.
  */
 
 static void queue_registers_stay(void)
@@ -326,7 +325,7 @@ START_TEST(queue_reset_reads_one_while_chains_are_out)
 END_TEST
 
 /*
- * Widths.   (Regression list, 9.)
+ * Widths.
  */
 
 START_TEST(addresses_can_be_written_in_any_pieces)
