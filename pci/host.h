@@ -106,5 +106,12 @@ void pci_host_detach(struct pci_host *h, struct pci_func *f);
  */
 int pci_host_place(struct pci_host *h, uint64_t base, uint64_t size);
 void pci_host_unplace(struct pci_host *h, uint64_t base, uint64_t size);
+/* Try BARs again that wait for a place, if one has become free.  Takes locks
+ * of functions, so the caller holds none. */
+void pci_host_settle(struct pci_host *h);
+
+/* access.c */
+extern const struct bus_ops pci_ecam_ops, pci_address_ops, pci_data_ops;
+void pci_host_set_address(struct pci_host *h, uint32_t address);
 
 #endif
