@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -132,9 +131,10 @@ static int connect_locked(struct irqchip *c, struct msi_line *l,
 	int r;
 
 	if (l->fd < 0) {
-		l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (l->fd < 0)
-			return -errno;
+		r = eventfd_new();
+		if (r < 0)
+			return r;
+		l->fd = r;
 	}
 	if (l->gsi < 0) {
 		r = gsi_alloc(c);

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/fd.h"
 #include "core/le.h"
 #include "vmm/kvm/arch.h"
 #include "vmm/kvm/x86/cpuid.h"
@@ -57,18 +59,18 @@ static const struct {
 
 static int set_msrs(const struct vcpu *v, struct err *err)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[ARRAY_SIZE(msrs)];
-	} m = {.head.nmsrs = ARRAY_SIZE(msrs)};
+	AUTO_FREE struct kvm_msrs *m = calloc(
+		1, sizeof(*m) + ARRAY_SIZE(msrs) * sizeof(m->entries[0]));
 	int n;
 
-	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++)
-		m.entries[i] = (struct kvm_msr_entry){
-			.index = msrs[i].index,
-			.data = msrs[i].val,
-		};
-	n = ioctl(v->fd, KVM_SET_MSRS, &m);
+	if (!m)
+		return err_set(err, ENOMEM, "out of memory");
+	m->nmsrs = ARRAY_SIZE(msrs);
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
+		m->entries[i].index = msrs[i].index;
+		m->entries[i].data = msrs[i].val;
+	}
+	n = ioctl(v->fd, KVM_SET_MSRS, m);
 	if (n < 0)
 		return err_errno(err, errno, "KVM_SET_MSRS");
 	if ((size_t)n != ARRAY_SIZE(msrs))
