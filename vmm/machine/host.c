@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/bits.h"
+#include "core/fd.h"
 
 /* A word of a list separated by spaces. */
 static bool has_word(const char *list, const char *word)
@@ -28,11 +29,12 @@ static bool has_word(const char *list, const char *word)
 static void probe_cpuinfo(struct mach_host *h)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[4096];
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
 
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f)) {
+	while (getline(&line, &cap, f) > 0) {
 		if (strncmp(line, "flags", 5) != 0)
 			continue;
 		h->cpu_flag = has_word(line, "svm") || has_word(line, "vmx");
