@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The virtio devices of a machine, each a PCI function in its slot.
+ *
+ * Slots are fixed, so that a device keeps its address when another one comes
+ * or goes.  The endpoint id of a function is its requester id.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/err.h"
+#include "devices/blk.h"
+#include "devices/console.h"
+#include "devices/rng.h"
+#include "devices/serial16550.h"
+#include "iommu/virtio_iommu.h"
+#include "virtio/device.h"
+#include "virtio/pci.h"
+#include "vmm/machine/mach.h"
+
+/* A function that is about to get its device. */
+static struct mach_func *next_func(struct mach *m, unsigned slot,
+				   const char *name)
+{
+	struct mach_func *f = &m->funcs[m->nfuncs];
+
+	*f = (struct mach_func){.slot = slot};
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	dma_init(&f->identity, &m->mem);
+	f->dma = &f->identity;
+	return f;
+}
+
+/* Put @f behind the IOMMU and into the topology. */
+static int manage(struct mach *m, struct mach_func *f, struct err *err)
+{
+	uint16_t requester = PCI_DEVFN(f->slot, 0);
+	struct iommu_endpoint *ep;
+	int r;
+
+	r = iommu_endpoint_add(m->iommu, requester, &ep, err);
+	if (r < 0)
+		return r;
+	r = iommu_endpoint_view(ep, &f->dma);
+	if (r < 0)
+		return err_set(err, -r, "out of memory");
+	f->managed = true;
+	return iommu_topology_add_pci(&m->topology, 0, requester, requester,
+				      err);
+}
+
+static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
+{
+	return (struct virtio_dev_env){
+		.name = f->name,
+		.dma = f->dma,
+		.loop = m->loop,
+		.access_platform = f->managed,
+	};
+}
+
+/* The device is there: make it a function of the bus. */
+static int plug(struct mach *m, struct mach_func *f, struct err *err)
+{
+	int r;
+
+	m->nfuncs++; /* from here on mach_remove_functions() frees it */
+	r = vpci_new(&f->pci, f->dev, m->msi, m->doorbells, err);
+	if (r < 0)
+		return r;
+	return pci_host_attach(&m->host, vpci_func(f->pci), (int)f->slot, err);
+}
+
+static bool behind_iommu(const struct mach *m, enum mach_switch wish,
+			 bool by_default)
+{
+	if (!m->iommu)
+		return false;
+	return wish == MACH_AUTO ? by_default : wish == MACH_ON;
+}
+
+/*
+ * Most kernels need their console before they load the IOMMU's driver: it
+ * stays outside unless asked in.
+ */
+static int add_console(struct mach *m, struct err *err)
+{
+	struct mach_func *f = next_func(m, SLOT_CONSOLE, "console");
+	struct virtio_dev_env env;
+	int r = 0;
+
+	if (behind_iommu(m, m->config.iommu.console, false))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	env = env_of(m, f);
+	r = con_new(&f->dev, &env, err);
+	if (r < 0)
+		return r;
+	m->console = f->dev;
+	return plug(m, f, err);
+}
+
+static int add_rng(struct mach *m, struct err *err)
+{
+	struct mach_func *f = next_func(m, SLOT_RNG, "rng");
+	struct virtio_dev_env env;
+	int r = 0;
+
+	if (behind_iommu(m, MACH_AUTO, true))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	env = env_of(m, f);
+	r = rng_new(&f->dev, &env, err);
+	return r < 0 ? r : plug(m, f, err);
+}
+
+static int add_disk(struct mach *m, unsigned index, struct err *err)
+{
+	const struct mach_disk *d = &m->config.disks[index];
+	const struct blk_config config = {
+		.path = d->path,
+		.readonly = d->readonly,
+		.id = d->id,
+	};
+	struct virtio_dev_env env;
+	struct mach_func *f;
+	char name[16];
+	int r = 0;
+
+	snprintf(name, sizeof(name), "blk%u", index);
+	f = next_func(m, SLOT_DISKS + index, name);
+	if (behind_iommu(m, d->iommu, true))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	env = env_of(m, f);
+	r = blk_new(&f->dev, &env, &config, err);
+	if (r < 0) {
+		err_prefix(err, "--disk");
+		return r;
+	}
+	return plug(m, f, err);
+}
+
+/* Last, because its description is complete only then. */
+static int add_iommu(struct mach *m, struct err *err)
+{
+	struct mach_func *f = next_func(m, SLOT_IOMMU, "iommu");
+	const struct viommu_config config = {
+		.iommu = m->iommu,
+		.topology = &m->topology,
+		.form = m->form,
+	};
+	struct virtio_dev_env env = env_of(m, f);
+	int r = viommu_new(&f->dev, &env, &config, err);
+
+	return r < 0 ? r : plug(m, f, err);
+}
+
+int mach_add_functions(struct mach *m, struct err *err)
+{
+	int r = 0;
+
+	if (m->config.console != MACH_CONSOLE_SERIAL)
+		r = add_console(m, err);
+	if (r == 0 && m->config.rng)
+		r = add_rng(m, err);
+	for (unsigned i = 0; r == 0 && i < m->config.ndisks; i++)
+		r = add_disk(m, i, err);
+	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
+		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
+				     &m->platform.pvpanic.region, err);
+	if (r == 0 && m->iommu)
+		r = add_iommu(m, err);
+	if (r == 0 && m->console)
+		console_mux_join(&m->mux, 1, con_stream(m->console));
+	if (r == 0 && m->platform.serial)
+		console_mux_join(&m->mux, 0, serial_stream(m->platform.serial));
+	return r;
+}
+
+void mach_remove_functions(struct mach *m)
+{
+	pvpanic_pci_fini(&m->pvpanic_pci);
+	while (m->nfuncs > 0) {
+		struct mach_func *f = &m->funcs[--m->nfuncs];
+
+		vpci_free(f->pci);
+		virtio_dev_free(f->dev);
+	}
+}
+
+/* Devices first: no transfer is left when the IOMMU forgets its mappings. */
+void mach_reset_functions(struct mach *m)
+{
+	for (unsigned i = 0; i < m->nfuncs; i++)
+		vpci_power_on_reset(m->funcs[i].pci);
+	pci_host_reset(&m->host);
+	if (m->iommu)
+		iommu_power_on_reset(m->iommu);
+}
+
+struct stream_end *mach_console(struct mach *m)
+{
+	return &m->mux.front;
+}
+
+void mach_console_resize(struct mach *m, uint16_t cols, uint16_t rows)
+{
+	if (m->console)
+		con_resize(m->console, cols, rows);
+}

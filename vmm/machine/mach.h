@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * mach.h - the machine from inside; for vmm/machine/ only.
+ */
+#ifndef MOAT_VMM_MACHINE_MACH_H
+#define MOAT_VMM_MACHINE_MACH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "core/bus.h"
+#include "core/dma.h"
+#include "core/gmem.h"
+#include "core/irq.h"
+#include "devices/platform.h"
+#include "iommu/iommu.h"
+#include "iommu/topology.h"
+#include "pci/host.h"
+#include "vmm/kvm/vcpu.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/machine/config.h"
+#include "vmm/machine/console_mux.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/platform.h"
+#include "vmm/machine/pvpanic_pci.h"
+
+struct virtio_dev;
+struct vpci;
+
+/* What stands where on bus 0; the same whether the IOMMU is on or off. */
+enum mach_slot {
+	SLOT_BRIDGE,
+	SLOT_IOMMU,
+	SLOT_CONSOLE,
+	SLOT_RNG,
+	SLOT_PVPANIC,
+	SLOT_DISKS, /* and up */
+};
+
+/* A virtio device as a PCI function. */
+struct mach_func {
+	struct virtio_dev *dev;
+	struct vpci *pci;
+	unsigned slot;
+	bool managed;	     /* behind the IOMMU */
+	struct dma identity; /* its view when it is not */
+	struct dma *dma;     /* the one it has */
+	char name[16];
+};
+
+#define MACH_FUNCS_MAX PCI_SLOTS_MAX
+
+/* What ends a run, worst last: a later one does not hide an earlier. */
+enum mach_event {
+	EVENT_NONE,
+	EVENT_STOP,
+	EVENT_POWER_OFF,
+	EVENT_REBOOT,
+	EVENT_CRASH,
+	EVENT_HOST_ERROR,
+};
+
+struct mach {
+	struct mach_config config;
+	unsigned flags;
+	struct gmem mem;
+	struct bus mmio, pio;
+	struct vm vm;
+	struct vcpu *vcpus; /* config.cpus of them */
+	struct loop *loop;
+	pthread_t loop_thread;
+	bool loop_running;
+
+	/* Where interrupts and kicks go: to the VM, or nowhere in a plan. */
+	struct msi_sink *msi;
+	struct doorbell_sink *doorbells; /* NULL in a plan */
+
+	struct pci_host host;
+	struct mach_func funcs[MACH_FUNCS_MAX];
+	unsigned nfuncs;
+	struct pvpanic_pci pvpanic_pci;
+	struct iommu *iommu; /* NULL: off */
+	struct iommu_topology topology;
+	enum iommu_topology_form form;
+	char iommu_reason[160];
+
+	struct mach_platform platform;
+	struct machine_events events;
+	struct console_mux mux;
+	struct virtio_dev *console; /* NULL: serial only */
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	enum mach_event event;
+	bool panicked;
+	char end_text[256]; /* why a vCPU ended */
+};
+
+/* iommu_choice.c: decide whether the IOMMU is on, and say why. */
+int mach_choose_iommu(struct mach *m, struct err *err);
+
+/* functions.c: the virtio devices in their slots. */
+int mach_add_functions(struct mach *m, struct err *err);
+void mach_remove_functions(struct mach *m);
+void mach_reset_functions(struct mach *m);
+
+/* machine.c: from any thread. */
+void mach_note(struct mach *m, enum mach_event event, const char *text);
+
+#endif

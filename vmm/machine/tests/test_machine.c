@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Machines that are planned but not run: what is where, what is refused, and
+ * that nothing is left behind.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/err.h"
+#include "vmm/machine/machine.h"
+
+static struct mach_config config;
+static struct err err;
+static char image[] = "/tmp/moat-machine-XXXXXX";
+static char text[8192];
+
+static void make_image(void)
+{
+	int fd = mkstemp(image);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+}
+
+static void drop_image(void)
+{
+	unlink(image);
+}
+
+static void setup(void)
+{
+	mach_config_init(&config);
+	err.msg[0] = '\0';
+}
+
+static void add_disk(const char *path, enum mach_switch iommu)
+{
+	config.disks[config.ndisks++] =
+		(struct mach_disk){.path = path, .iommu = iommu};
+}
+
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static int plan(struct mach **ret_m)
+{
+	return mach_new(ret_m, &config, MACH_PLAN_ONLY, &err);
+}
+
+/* The printed topology of a machine that can be planned. */
+static const char *topology(void)
+{
+	struct mach *m = NULL;
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	int r = plan(&m);
+
+	ck_assert_msg(r == 0, "%s", err.msg);
+	mach_print_topology(m, out);
+	fclose(out);
+	mach_free(m);
+	return text;
+}
+
+static void assert_refused(int code, const char *sentence)
+{
+	unsigned files = open_files();
+	struct mach *m = NULL;
+
+	ck_assert_int_eq(plan(&m), -code);
+	ck_assert_ptr_null(m);
+	ck_assert_str_eq(err.msg, sentence);
+	ck_assert_uint_eq(open_files(), files);
+}
+
+/* The line of slot @slot, or NULL. */
+static const char *slot_line(const char *printed, const char *slot)
+{
+	static char line[256];
+	const char *p = strstr(printed, slot);
+
+	if (!p)
+		return NULL;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(p, "\n"), p);
+	return line;
+}
+
+START_TEST(devices_are_behind_the_iommu_by_default)
+{
+	const char *t;
+
+	add_disk(image, MACH_AUTO);
+	t = topology();
+	ck_assert_ptr_nonnull(strstr(t, "IOMMU on"));
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:05.0"), "endpoint 40"));
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:03.0"), "endpoint 24"));
+}
+END_TEST
+
+START_TEST(disk_told_so_stays_outside)
+{
+	const char *t;
+
+	add_disk(image, MACH_OFF);
+	t = topology();
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:05.0"), "outside"));
+}
+END_TEST
+
+START_TEST(console_stays_outside_unless_asked_in)
+{
+	config.console = MACH_CONSOLE_BOTH;
+	ck_assert_ptr_nonnull(
+		strstr(slot_line(topology(), "00:02.0"), "outside"));
+	config.iommu.console = MACH_ON;
+	ck_assert_ptr_nonnull(
+		strstr(slot_line(topology(), "00:02.0"), "endpoint 16"));
+}
+END_TEST
+
+START_TEST(disk_keeps_its_slot_without_iommu_console_and_rng)
+{
+	config.rng = false;
+	config.iommu.on = MACH_OFF;
+	add_disk(image, MACH_AUTO);
+	ck_assert_ptr_nonnull(slot_line(topology(), "00:05.0"));
+	ck_assert_ptr_null(strstr(text, "00:01.0"));
+}
+END_TEST
+
+START_TEST(without_acpi_pvpanic_is_a_pci_function)
+{
+	struct mach *m = NULL;
+
+	config.describe = MACH_DESCRIBE_NONE;
+	ck_assert_int_eq(plan(&m), 0);
+	mach_free(m);
+}
+END_TEST
+
+START_TEST(without_a_description_the_device_describes_itself)
+{
+	config.iommu.on = MACH_ON;
+	config.describe = MACH_DESCRIBE_MPTABLE;
+	ck_assert_ptr_nonnull(strstr(slot_line(topology(), "00:01.0"), "v2"));
+	config.describe = MACH_DESCRIBE_ACPI;
+	ck_assert_ptr_nonnull(strstr(slot_line(topology(), "00:01.0"), "VIOT"));
+	config.viot = false;
+	ck_assert_ptr_nonnull(strstr(slot_line(topology(), "00:01.0"), "v2"));
+	config.iommu.topology = MACH_TOPOLOGY_NATIVE;
+	ck_assert_ptr_nonnull(
+		strstr(slot_line(topology(), "00:01.0"), "native"));
+}
+END_TEST
+
+START_TEST(as_many_disks_as_promised_fit)
+{
+	static char paths[MACH_DISKS_MAX][32];
+
+	for (unsigned i = 0; i < MACH_DISKS_MAX; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s", image);
+		add_disk(paths[i], MACH_AUTO);
+		config.disks[i].readonly = true;
+	}
+	ck_assert_ptr_nonnull(slot_line(topology(), "00:1c.0"));
+}
+END_TEST
+
+START_TEST(bars_stay_above_much_memory)
+{
+	struct mach *m = NULL;
+	unsigned long long at = 0;
+
+	config.memory = GIB(300);
+	if (plan(&m) < 0) /* a host may refuse so much address space */
+		return;
+	mach_free(m);
+	ck_assert_int_eq(sscanf(strstr(topology(), "BAR 0"), "BAR 0 %llx", &at),
+			 1);
+	ck_assert_uint_ge(at, GIB(301));
+}
+END_TEST
+
+START_TEST(two_machines_live_in_one_process)
+{
+	struct mach *a = NULL, *b = NULL;
+
+	add_disk(image, MACH_AUTO);
+	config.disks[0].readonly = true;
+	ck_assert_int_eq(plan(&a), 0);
+	ck_assert_int_eq(plan(&b), 0);
+	mach_free(a);
+	mach_free(b);
+}
+END_TEST
+
+START_TEST(planning_leaves_no_file_open)
+{
+	unsigned files = open_files();
+
+	add_disk(image, MACH_AUTO);
+	(void)topology();
+	ck_assert_uint_eq(open_files(), files);
+}
+END_TEST
+
+START_TEST(disk_that_cannot_be_opened_is_named)
+{
+	add_disk("/nonexistent/x.img", MACH_AUTO);
+	assert_refused(ENOENT, "--disk: disk '/nonexistent/x.img': "
+			       "No such file or directory");
+}
+END_TEST
+
+START_TEST(disk_cannot_be_behind_an_iommu_that_is_off)
+{
+	config.iommu.on = MACH_OFF;
+	add_disk("x.img", MACH_ON);
+	assert_refused(EINVAL,
+		       "--disk 'x.img': iommu=on, but IOMMU off: as asked");
+}
+END_TEST
+
+START_TEST(cpus_out_of_range_are_refused)
+{
+	config.cpus = 0;
+	assert_refused(EINVAL, "--cpus 0: not within 1 to 64");
+	config.cpus = 65;
+	assert_refused(EINVAL, "--cpus 65: not within 1 to 64");
+}
+END_TEST
+
+START_TEST(several_cpus_need_a_description)
+{
+	config.cpus = 2;
+	config.describe = MACH_DESCRIBE_NONE;
+	assert_refused(EINVAL, "--cpus 2: without a description (--describe "
+			       "none) a guest finds one CPU only");
+}
+END_TEST
+
+START_TEST(memory_out_of_range_is_refused)
+{
+	config.memory = MIB(15);
+	assert_refused(EINVAL, "--memory: 15728640 bytes are not whole MiB "
+			       "within 16 to 1048576 MiB");
+	config.memory = MIB(16) + 1;
+	assert_refused(EINVAL, "--memory: 16777217 bytes are not whole MiB "
+			       "within 16 to 1048576 MiB");
+	config.memory = UINT64_MAX;
+	assert_refused(EINVAL,
+		       "--memory: 18446744073709551615 bytes are not whole "
+		       "MiB within 16 to 1048576 MiB");
+}
+END_TEST
+
+START_TEST(machine_to_run_needs_a_kernel)
+{
+	struct mach *m = NULL;
+
+	ck_assert_int_eq(mach_new(&m, &config, 0, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "--kernel: no kernel given");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("vmm/machine");
+	TCase *places = tcase_create("places"),
+	      *refusals = tcase_create("refusals");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_unchecked_fixture(places, make_image, drop_image);
+	tcase_add_checked_fixture(places, setup, NULL);
+	tcase_add_test(places, devices_are_behind_the_iommu_by_default);
+	tcase_add_test(places, disk_told_so_stays_outside);
+	tcase_add_test(places, console_stays_outside_unless_asked_in);
+	tcase_add_test(places,
+		       disk_keeps_its_slot_without_iommu_console_and_rng);
+	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places,
+		       without_a_description_the_device_describes_itself);
+	tcase_add_test(places, as_many_disks_as_promised_fit);
+	tcase_add_test(places, bars_stay_above_much_memory);
+	tcase_add_test(places, two_machines_live_in_one_process);
+	tcase_add_test(places, planning_leaves_no_file_open);
+	tcase_add_checked_fixture(refusals, setup, NULL);
+	tcase_add_test(refusals, disk_that_cannot_be_opened_is_named);
+	tcase_add_test(refusals, disk_cannot_be_behind_an_iommu_that_is_off);
+	tcase_add_test(refusals, cpus_out_of_range_are_refused);
+	tcase_add_test(refusals, several_cpus_need_a_description);
+	tcase_add_test(refusals, memory_out_of_range_is_refused);
+	tcase_add_test(refusals, machine_to_run_needs_a_kernel);
+	suite_add_tcase(s, places);
+	suite_add_tcase(s, refusals);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
