@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The device with several vCPUs, its loop, and I/O in flight.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "core/le.h"
+#include "iommu/tests/viommu_rig.h"
+#include "iommu/viommu_faults.h"
+
+static struct vrig v;
+
+static void setup(void)
+{
+	vrig_init(&v, IOMMU_TOPOLOGY_NONE, NULL);
+	vrig_loop_start(&v);
+	vrig_up(&v, VRIG_FEATURES);
+}
+
+static void teardown(void)
+{
+	vrig_fini(&v);
+}
+
+#define OK(call) ck_assert_int_eq(call, IOMMU_OK)
+
+static struct viommu_stats stats(void)
+{
+	struct viommu_stats s;
+
+	viommu_get_stats(v.d, &s);
+	return s;
+}
+
+static int touch(unsigned ep, iova_t at, enum dma_access access)
+{
+	struct dma_hold hold;
+	struct iovec iov;
+	int n = dma_iov(v.rig.dma[ep], access, at, 1, &iov, 1, &hold);
+
+	dma_done(&hold);
+	return n;
+}
+
+/*
+ * Faults.
+ */
+
+static void expect_event(unsigned reason, unsigned flags, unsigned ep,
+			 iova_t at)
+{
+	uint8_t r[24];
+
+	ck_assert_uint_eq(vrig_event(&v, r), 24);
+	ck_assert_uint_eq(r[0], reason);
+	ck_assert_uint_eq(r[1] | r[2] | r[3], 0);
+	ck_assert_uint_eq(le32_load(r + 4), flags);
+	ck_assert_uint_eq(le32_load(r + 8), ep);
+	ck_assert_uint_eq(le32_load(r + 12), 0);
+	ck_assert_uint_eq(le64_load(r + 16), at);
+}
+
+START_TEST(d56_d57_d58_faults_arrive_without_a_kick)
+{
+	vrig_add_events(&v, 64, 24);
+	ck_assert_int_eq(touch(1, 0x1234, DMA_READ), -EFAULT);
+	expect_event(1, 0x101, 1, 0x1234);
+	OK(vrig_attach(&v, 1, 2, 0));
+	ck_assert_int_eq(touch(2, 0xfffffffffffff123, DMA_WRITE), -EFAULT);
+	expect_event(2, 0x102, 2, 0xfffffffffffff123);
+	OK(vrig_map(&v, 1, 0x5000, 0x5fff, 0x5000, IOMMU_MAP_READ));
+	ck_assert_int_eq(touch(2, 0x5678, DMA_WRITE), -EFAULT);
+	expect_event(2, 0x102, 2, 0x5678);
+	ck_assert_int_eq(touch(2, 0x5678, DMA_READ), 1);
+	/* The event queue interrupts. */
+	pthread_mutex_lock(&v.d->lock);
+	ck_assert_uint_ge(v.transport.queue_irqs[1], 1);
+	pthread_mutex_unlock(&v.d->lock);
+	ck_assert_uint_eq(stats().faults_sent, 3);
+	ck_assert_uint_eq(stats().faults_dropped, 0);
+}
+END_TEST
+
+static void until_dropped(uint64_t n)
+{
+	while (stats().faults_dropped < n)
+		usleep(1000);
+}
+
+START_TEST(d61_faults_without_a_buffer_are_dropped_and_counted)
+{
+	touch(1, 0x1000, DMA_READ);
+	until_dropped(1);
+	ck_assert_uint_eq(stats().faults_sent, 0);
+	vrig_add_events(&v, 1, 24);
+	touch(1, 0x2000, DMA_READ);
+	expect_event(1, 0x101, 1, 0x2000);
+	touch(1, 0x3000, DMA_READ);
+	until_dropped(2);
+}
+END_TEST
+
+START_TEST(d60_buffer_that_is_too_small_is_not_written)
+{
+	uint8_t r[24];
+
+	vrig_add_events(&v, 1, 23);
+	vrig_add_events(&v, 1, 100);
+	touch(1, 0x1000, DMA_READ);
+	ck_assert_uint_eq(vrig_event(&v, r), 0);
+	touch(1, 0x2000, DMA_READ);
+	expect_event(1, 0x101, 1, 0x2000);
+	ck_assert_uint_eq(stats().faults_dropped, 1);
+}
+END_TEST
+
+START_TEST(flood_of_faults_is_limited)
+{
+	enum { N = 3 * VIOMMU_FAULTS_PER_SECOND };
+	struct viommu_stats s;
+
+	for (unsigned n = 0; n < N; n++) {
+		touch(1, n * PAGE, DMA_WRITE);
+		if (n % 16 == 0)
+			usleep(10); /* let the loop empty the store */
+	}
+	do {
+		usleep(1000);
+		s = stats();
+	} while (s.faults_sent + s.faults_dropped < N);
+	ck_assert_uint_eq(s.faults_sent + s.faults_dropped, N);
+}
+END_TEST
+
+START_TEST(faults_are_kept_in_order_and_limited_by_the_second)
+{
+	enum { N = 5 * VIOMMU_FAULTS_PER_SECOND };
+	struct iommu_fault f = {.reason = IOMMU_FAULT_MAPPING}, got;
+	struct viommu_faults faults;
+	unsigned taken = 0;
+
+	ck_assert_int_eq(viommu_faults_init(&faults, NULL, NULL, NULL), 0);
+	ck_assert(!viommu_faults_take(&faults, &got));
+	for (f.at = 0; f.at < 2 * VIOMMU_FAULTS_KEPT; f.at++)
+		faults.sink.report(&faults.sink, &f);
+	ck_assert_uint_eq(viommu_faults_dropped(&faults), VIOMMU_FAULTS_KEPT);
+	for (iova_t at = 0; at < VIOMMU_FAULTS_KEPT; at++) {
+		ck_assert(viommu_faults_take(&faults, &got));
+		ck_assert_uint_eq(got.at, at);
+	}
+	ck_assert(!viommu_faults_take(&faults, &got));
+	for (unsigned n = 0; n < N; n++) {
+		faults.sink.report(&faults.sink, &f);
+		taken += viommu_faults_take(&faults, &got);
+	}
+	/* At most one second ends meanwhile. */
+	ck_assert_uint_gt(taken, 0);
+	ck_assert_uint_le(taken, 2 * VIOMMU_FAULTS_PER_SECOND);
+	ck_assert_uint_eq(viommu_faults_dropped(&faults),
+			  N + VIOMMU_FAULTS_KEPT - taken);
+	viommu_faults_fini(&faults);
+}
+END_TEST
+
+START_TEST(faults_before_driver_ok_are_dropped)
+{
+	vrig_reset(&v);
+	touch(1, 0x1000, DMA_READ);
+	until_dropped(1);
+	vrig_up(&v, VRIG_FEATURES);
+	vrig_add_events(&v, 4, 24);
+	touch(1, 0x2000, DMA_READ);
+	expect_event(1, 0x101, 1, 0x2000);
+}
+END_TEST
+
+/*
+ * I/O in flight.
+ */
+
+struct vcpu {
+	pthread_t thread;
+	_Atomic bool back;
+};
+
+static void *vcpu_ring(void *arg)
+{
+	struct vcpu *c = arg;
+
+	vrig_ring(&v);
+	atomic_store(&c->back, true);
+	return NULL;
+}
+
+static void *vcpu_reset(void *arg)
+{
+	struct vcpu *c = arg;
+
+	vrig_reset(&v);
+	atomic_store(&c->back, true);
+	return NULL;
+}
+
+static void *vcpu_bypass_off(void *arg)
+{
+	struct vcpu *c = arg;
+
+	vrig_config_write(&v, 36, 1, 0);
+	atomic_store(&c->back, true);
+	return NULL;
+}
+
+static void vcpu_start(struct vcpu *c, void *(*run)(void *))
+{
+	atomic_store(&c->back, false);
+	ck_assert_int_eq(pthread_create(&c->thread, NULL, run, c), 0);
+}
+
+static void vcpu_join(struct vcpu *c)
+{
+	pthread_join(c->thread, NULL);
+}
+
+static void hold_page(struct dma_hold *hold)
+{
+	struct iovec iov;
+
+	OK(vrig_attach(&v, 1, 1, 0));
+	OK(vrig_map(&v, 1, 0x5000, 0x5fff, 0x5000, RW));
+	ck_assert_int_eq(
+		dma_iov(v.rig.dma[1], DMA_WRITE, 0x5000, 8, &iov, 1, hold), 1);
+}
+
+static bool is_used(uint32_t *ret_len)
+{
+	uint32_t head;
+
+	return vqd_get_used(&v.req, &head, ret_len);
+}
+
+/* Put an UNMAP of the held page into the ring and ring, on another thread. */
+static void unmap_start(struct vcpu *c, iova_t *reply)
+{
+	uint8_t b[28];
+
+	vrig_put_unmap(b, 1, 0x5000, 0x5fff);
+	vrig_add(&v, b, 28, 4, reply);
+	vcpu_start(c, vcpu_ring);
+	usleep(20000);
+	ck_assert(!atomic_load(&c->back));
+}
+
+START_TEST(unmap_completes_only_after_the_hold)
+{
+	struct dma_hold hold;
+	struct vcpu c;
+	iova_t reply;
+	uint32_t len;
+
+	hold_page(&hold);
+	unmap_start(&c, &reply);
+	ck_assert(!is_used(&len));
+	/* The access that began before is gone on with; no new one starts. */
+	ck_assert_int_eq(touch(2, 0, DMA_READ), -EFAULT);
+	dma_done(&hold);
+	vcpu_join(&c);
+	ck_assert(is_used(&len));
+	ck_assert_uint_eq(len, 4);
+	ck_assert_int_eq(touch(1, 0x5000, DMA_READ), -EFAULT);
+}
+END_TEST
+
+START_TEST(waiting_unmap_keeps_no_lock_that_faults_or_registers_need)
+{
+	struct dma_hold hold;
+	struct vcpu c;
+	iova_t reply;
+
+	hold_page(&hold);
+	unmap_start(&c, &reply);
+	vrig_add_events(&v, 4, 24);
+	touch(2, 0x1000, DMA_READ);
+	expect_event(1, 0x101, 2, 0x1000);
+	ck_assert_uint_eq(vrig_config(&v, 32, 4), 512);
+	ck_assert(!atomic_load(&c.back));
+	dma_done(&hold);
+	vcpu_join(&c);
+}
+END_TEST
+
+START_TEST(second_vcpu_returns_at_once_and_is_served)
+{
+	struct dma_hold hold;
+	struct vcpu c;
+	iova_t reply[2];
+	uint32_t len;
+	uint8_t b[36], tail[4];
+
+	hold_page(&hold);
+	unmap_start(&c, &reply[0]);
+	vrig_put_map(b, 1, 0x9000, 0x9fff, 0x9000, RW);
+	vrig_add(&v, b, 36, 4, &reply[1]);
+	vrig_ring(&v); /* would hang here */
+	ck_assert(!is_used(&len));
+	dma_done(&hold);
+	vcpu_join(&c);
+	ck_assert(is_used(&len));
+	ck_assert(is_used(&len));
+	vqd_read(&v.req, reply[1], tail, 4);
+	ck_assert_uint_eq(tail[0], IOMMU_OK);
+	ck_assert_int_eq(touch(1, 0x9000, DMA_READ), 1);
+}
+END_TEST
+
+START_TEST(reset_in_the_middle_of_an_unmap_waits)
+{
+	struct dma_hold hold;
+	struct vcpu c, d;
+	iova_t reply;
+
+	hold_page(&hold);
+	unmap_start(&c, &reply);
+	vcpu_start(&d, vcpu_reset);
+	usleep(20000);
+	ck_assert(!atomic_load(&d.back));
+	dma_done(&hold);
+	vcpu_join(&c);
+	vcpu_join(&d);
+	ck_assert_uint_eq(v.d->status, 0);
+	vrig_up(&v, VRIG_FEATURES);
+	OK(vrig_attach(&v, 1, 1, 0));
+}
+END_TEST
+
+START_TEST(reset_waits_for_io_of_endpoints)
+{
+	struct dma_hold hold;
+	struct vcpu d;
+
+	hold_page(&hold);
+	vcpu_start(&d, vcpu_reset);
+	usleep(20000);
+	ck_assert(!atomic_load(&d.back));
+	/* Two threads may reset at once. */
+	dma_done(&hold);
+	vrig_reset(&v);
+	vcpu_join(&d);
+	ck_assert_uint_eq(v.d->status, 0);
+}
+END_TEST
+
+START_TEST(stop_of_the_machine_breaks_the_wait)
+{
+	struct dma_hold hold;
+	struct vcpu c;
+	iova_t reply;
+	uint32_t len;
+	uint8_t tail[4];
+
+	hold_page(&hold);
+	unmap_start(&c, &reply);
+	iommu_stop_waiting(v.rig.i, true);
+	vcpu_join(&c);
+	ck_assert(is_used(&len));
+	vqd_read(&v.req, reply, tail, 4);
+	ck_assert_uint_eq(tail[0], IOMMU_DEVERR);
+	vrig_reset(&v);
+	dma_done(&hold);
+	iommu_stop_waiting(v.rig.i, false);
+	vrig_up(&v, VRIG_FEATURES);
+	OK(vrig_attach(&v, 1, 1, 0));
+}
+END_TEST
+
+START_TEST(bypass_write_waits_and_requests_meanwhile_are_served)
+{
+	struct dma_hold hold;
+	struct iovec iov;
+	struct vcpu c;
+	iova_t reply;
+	uint32_t len;
+	uint8_t b[20];
+
+	vrig_config_write(&v, 36, 1, 1);
+	ck_assert_int_eq(
+		dma_iov(v.rig.dma[3], DMA_WRITE, 0x5000, 8, &iov, 1, &hold), 1);
+	vcpu_start(&c, vcpu_bypass_off);
+	usleep(20000);
+	ck_assert(!atomic_load(&c.back));
+	vrig_put_attach(b, 1, 1, 0);
+	vrig_add(&v, b, 20, 4, &reply);
+	vrig_ring(&v);
+	ck_assert(!is_used(&len));
+	dma_done(&hold);
+	vcpu_join(&c);
+	ck_assert_uint_eq(vrig_config(&v, 36, 1), 0);
+	ck_assert(is_used(&len));
+	ck_assert_uint_eq(len, 4);
+}
+END_TEST
+
+static void add_indirect(const void *request, uint32_t len)
+{
+	const struct vqd_buf bufs[] = {
+		{vqd_put(&v.req, request, len), len, false},
+		{vqd_alloc(&v.req, 4), 4, true},
+	};
+
+	vqd_add_indirect(&v.req, bufs, ARRAY_SIZE(bufs));
+}
+
+static void add_unmap(iova_t page)
+{
+	uint8_t b[28];
+
+	vrig_put_unmap(b, 1, page, page + PAGE - 1);
+	add_indirect(b, sizeof(b));
+}
+
+static void add_map(iova_t page)
+{
+	uint8_t b[36];
+
+	vrig_put_map(b, 1, page, page + PAGE - 1, page, RW);
+	add_indirect(b, sizeof(b));
+}
+
+static unsigned take_used(void)
+{
+	uint32_t len;
+	unsigned n = 0;
+
+	while (is_used(&len)) {
+		ck_assert_uint_eq(len, 4);
+		n++;
+	}
+	return n;
+}
+
+START_TEST(vcpu_that_has_done_its_share_hands_over)
+{
+	struct dma_hold hold, second;
+	struct iovec iov;
+	struct vcpu a, b;
+
+	vrig_reset(&v);
+	vrig_up(&v, VRIG_FEATURES | BIT_ULL(VIRTIO_F_INDIRECT_DESC));
+	hold_page(&hold);
+	OK(vrig_map(&v, 1, 0x6000, 0x6fff, 0x6000, RW));
+	ck_assert_int_eq(dma_iov(v.rig.dma[1], DMA_WRITE, 0x6000, 8, &iov, 1,
+				 &second),
+			 1);
+	/* A fills its share and hangs in the last one. */
+	for (unsigned n = 0; n < 255; n++)
+		add_map(MIB(1) + n * PAGE);
+	add_unmap(0x5000);
+	vcpu_start(&a, vcpu_ring);
+	usleep(20000);
+	ck_assert_uint_eq(take_used(), 255);
+	/* Its share is not done: others leave at once. */
+	vrig_ring(&v);
+	/* Then it goes on to the next request, beyond its share. */
+	add_unmap(0x6000);
+	dma_done(&hold);
+	while (take_used() == 0)
+		usleep(1000);
+	usleep(20000);
+	ck_assert(!atomic_load(&a.back));
+	add_map(0x9000);
+	vcpu_start(&b, vcpu_ring);
+	usleep(20000);
+	ck_assert(!atomic_load(&b.back));
+	/* One successor is enough. */
+	vrig_ring(&v);
+	dma_done(&second);
+	vcpu_join(&a);
+	vcpu_join(&b);
+	ck_assert_uint_eq(take_used(), 2);
+	ck_assert_int_eq(touch(1, 0x9000, DMA_READ), 1);
+}
+END_TEST
+
+/*
+ * Many vCPUs.  The ring is filled under a lock, as a guest's driver does.
+ */
+
+static pthread_mutex_t driver = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic unsigned sent, completed;
+
+static void drain_used(void)
+{
+	uint32_t head, len;
+
+	while (vqd_get_used(&v.req, &head, &len)) {
+		ck_assert_uint_eq(len, 4);
+		atomic_fetch_add(&completed, 1);
+	}
+}
+
+static void send_one(unsigned vcpu, unsigned turn)
+{
+	iova_t at = (vcpu * 64 + turn / 2 % 64) * PAGE;
+	uint8_t b[36];
+	iova_t reply;
+	bool kick;
+
+	if (turn % 2)
+		vrig_put_unmap(b, 1, at, at + PAGE - 1);
+	else
+		vrig_put_map(b, 1, at, at + PAGE - 1, at, RW);
+	pthread_mutex_lock(&driver);
+	drain_used();
+	if (v.req.nfree < 2) {
+		pthread_mutex_unlock(&driver);
+		return;
+	}
+	vrig_add(&v, b, turn % 2 ? 28 : 36, 4, &reply);
+	atomic_fetch_add(&sent, 1);
+	kick = vqd_wants_kick(&v.req);
+	pthread_mutex_unlock(&driver);
+	if (kick)
+		vrig_ring(&v);
+}
+
+static void *vcpu_busy(void *arg)
+{
+	struct vcpu *c = arg;
+
+	for (unsigned turn = 0; turn < 4000; turn++)
+		send_one((unsigned)(uintptr_t)c % 4, turn);
+	return NULL;
+}
+
+static void many_vcpus(uint64_t features)
+{
+	struct vcpu c[3];
+
+	vrig_reset(&v);
+	vrig_up(&v, features);
+	v.req.event_idx = features >> VIRTIO_F_EVENT_IDX & 1;
+	OK(vrig_attach(&v, 1, 1, 0));
+	for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
+		vcpu_start(&c[n], vcpu_busy);
+	for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
+		vcpu_join(&c[n]);
+	/* No request is forgotten: whoever was last to ring, all is served. */
+	drain_used();
+	ck_assert_uint_eq(completed, sent);
+	ck_assert_uint_gt(sent, 1000);
+}
+
+START_TEST(no_request_is_forgotten)
+{
+	many_vcpus(VRIG_FEATURES);
+}
+END_TEST
+
+START_TEST(no_request_is_forgotten_with_event_idx)
+{
+	many_vcpus(VRIG_FEATURES | BIT_ULL(VIRTIO_F_EVENT_IDX));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("iommu/viommu_threads");
+	TCase *t = tcase_create("viommu_threads");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, d56_d57_d58_faults_arrive_without_a_kick);
+	tcase_add_test(t, d61_faults_without_a_buffer_are_dropped_and_counted);
+	tcase_add_test(t, d60_buffer_that_is_too_small_is_not_written);
+	tcase_add_test(t, flood_of_faults_is_limited);
+	tcase_add_test(t, faults_are_kept_in_order_and_limited_by_the_second);
+	tcase_add_test(t, faults_before_driver_ok_are_dropped);
+	tcase_add_test(t, unmap_completes_only_after_the_hold);
+	tcase_add_test(
+		t, waiting_unmap_keeps_no_lock_that_faults_or_registers_need);
+	tcase_add_test(t, second_vcpu_returns_at_once_and_is_served);
+	tcase_add_test(t, reset_in_the_middle_of_an_unmap_waits);
+	tcase_add_test(t, reset_waits_for_io_of_endpoints);
+	tcase_add_test(t, stop_of_the_machine_breaks_the_wait);
+	tcase_add_test(t, bypass_write_waits_and_requests_meanwhile_are_served);
+	tcase_add_test(t, vcpu_that_has_done_its_share_hands_over);
+	tcase_add_test(t, no_request_is_forgotten);
+	tcase_add_test(t, no_request_is_forgotten_with_event_idx);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
