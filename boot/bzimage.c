@@ -56,7 +56,7 @@ static int read_header(struct bzimage *b, const struct image *im,
 	/* Up to and with the version first: old headers are short. */
 	r = image_read(im, SETUP_HEADER_AT, raw, sizeof(raw));
 	if (r == 0) {
-		version = le16_load(raw + VERSION - SETUP_HEADER_AT);
+		version = le16_load(raw + (VERSION - SETUP_HEADER_AT));
 		if (version < VERSION_MIN)
 			return err_set(err, ENOEXEC,
 				       "boot protocol %u.%02u is too old, "
