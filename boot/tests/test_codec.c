@@ -158,7 +158,10 @@ START_TEST(stream_stops_at_its_end_and_leaves_the_rest)
 	if (!begin(_i))
 		return;
 	whole = packed.len;
-	buf_put(&packed, "\0\0\0\0070701", 10);
+	buf_put(&packed,
+		"\0\0\0\0"
+		"070701",
+		10);
 	io = (struct codec_io){packed.data, packed.len, out, sizeof(out)};
 	ck_assert_int_eq(codec->new (&s), 0);
 	while (codec->step(s, &io) == 0)
