@@ -45,17 +45,17 @@ static iova_t avail_flags_at(const struct vq *q)
 
 static iova_t avail_idx_at(const struct vq *q)
 {
-	return q->avail + 2;
+	return q->avail + VQ_RING_IDX;
 }
 
-static iova_t avail_ring_at(const struct vq *q, uint16_t i)
+static iova_t avail_entry_at(const struct vq *q, unsigned i)
 {
-	return q->avail + 4 + 2 * (iova_t)(i & (q->size - 1));
+	return q->avail + VQ_RING_ENTRIES + i * sizeof(le16_t);
 }
 
 static iova_t used_event_at(const struct vq *q)
 {
-	return q->avail + 4 + 2 * (iova_t)q->size;
+	return avail_entry_at(q, q->size);
 }
 
 static iova_t used_flags_at(const struct vq *q)
@@ -65,18 +65,23 @@ static iova_t used_flags_at(const struct vq *q)
 
 static iova_t used_idx_at(const struct vq *q)
 {
-	return q->used + 2;
+	return q->used + VQ_RING_IDX;
 }
 
-static iova_t used_ring_at(const struct vq *q, uint16_t i)
+static iova_t used_entry_at(const struct vq *q, unsigned i)
 {
-	return q->used + 4 +
-	       sizeof(struct vq_used_elem_wire) * (iova_t)(i & (q->size - 1));
+	return q->used + VQ_RING_ENTRIES + i * sizeof(struct vq_used_elem_wire);
 }
 
 static iova_t avail_event_at(const struct vq *q)
 {
-	return q->used + 4 + sizeof(struct vq_used_elem_wire) * (iova_t)q->size;
+	return used_entry_at(q, q->size);
+}
+
+/* The entry that a free-running index names. */
+static unsigned slot(const struct vq *q, uint16_t idx)
+{
+	return idx & (q->size - 1u);
 }
 
 static void full_fence(void)
@@ -165,8 +170,8 @@ static int avail_more(struct vq *q)
 static int take_head(struct vq *q, uint16_t *ret_head)
 {
 	uint16_t head;
-	int r = dma_load16_acquire(q->dev->dma, avail_ring_at(q, q->next_avail),
-				   &head);
+	int r = dma_load16_acquire(
+		q->dev->dma, avail_entry_at(q, slot(q, q->next_avail)), &head);
 
 	if (r)
 		return lost_ring(q, r);
@@ -283,7 +288,7 @@ static int publish(struct vq *q, const struct vq_chain *c)
 		.len = le32_put(used_len(c)),
 	};
 	struct dma *dma = q->dev->dma;
-	int r = dma_write(dma, used_ring_at(q, q->next_used), &elem,
+	int r = dma_write(dma, used_entry_at(q, slot(q, q->next_used)), &elem,
 			  sizeof(elem));
 
 	if (r)
@@ -434,9 +439,8 @@ int vq_check(const struct vq *q)
 	/* Alignments and sizes: [virtio 1.2, 2.7].  The event words count,
 	 * negotiated or not. */
 	if (region_check(q->desc, 16, n * sizeof(struct vq_desc_wire)) ||
-	    region_check(q->avail, 2, 4 + 2 * n + 2) ||
-	    region_check(q->used, 4,
-			 4 + n * sizeof(struct vq_used_elem_wire) + 2))
+	    region_check(q->avail, 2, used_event_at(q) + 2 - q->avail) ||
+	    region_check(q->used, 4, avail_event_at(q) + 2 - q->used))
 		return -EPROTO;
 	return 0;
 }

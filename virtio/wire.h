@@ -41,6 +41,11 @@
 #define VQ_AVAIL_F_NO_INTERRUPT 1
 #define VQ_USED_F_NO_NOTIFY	1
 
+/* Offsets in both rings: flags at 0, then the index, then the entries; behind
+ * the last one the word of the event index.   [virtio 1.2, 2.7.6, 2.7.8] */
+#define VQ_RING_IDX	2
+#define VQ_RING_ENTRIES 4
+
 struct vq_desc_wire {
 	le64_t addr;
 	le32_t len;
