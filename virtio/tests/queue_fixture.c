@@ -2,13 +2,22 @@
 #include "virtio/tests/queue_fixture.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/bits.h"
 
-static void quiet(enum log_level level, const char *line)
+static char last_line[256];
+
+static void keep_line(enum log_level level, const char *line)
 {
 	(void)level;
-	(void)line;
+	(void)snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
+bool fix_said(const char *phrase)
+{
+	return strstr(last_line, phrase);
 }
 
 void fix_init(struct fixture *f, uint16_t size_max, bool translated)
@@ -18,7 +27,7 @@ void fix_init(struct fixture *f, uint16_t size_max, bool translated)
 	int r = gmem_init(&f->mem, &layout, 1, NULL);
 
 	assert(r == 0);
-	log_set_sink(quiet);
+	log_set_sink(keep_line);
 	dma_init(&f->id, &f->mem);
 	fake_dma_init(&f->fake, &f->mem);
 	env.dma = translated ? &f->fake.dma : &f->id;

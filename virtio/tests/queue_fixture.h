@@ -53,5 +53,7 @@ void fix_use(struct fixture *f);
 void fix_take(struct fixture *f);
 /* DEVICE_NEEDS_RESET is set and the device does not run? */
 bool fix_is_broken(const struct fixture *f);
+/* Does the last line logged say @phrase? */
+bool fix_said(const char *phrase);
 
 #endif

@@ -258,6 +258,121 @@ START_TEST(broken_device_neither_kicks_nor_signals)
 }
 END_TEST
 
+/*
+ * The other side acts just before or after one of the device's accesses: a
+ * view that does something when the device gets at a certain word.
+ */
+struct spying_dma {
+	struct dma dma;
+	iova_t at;
+	bool before; /* else after */
+	void (*act)(void);
+	unsigned accesses;
+};
+
+static struct spying_dma spy;
+
+static int spy_translate(struct dma *d, iova_t at, uint64_t len,
+			 enum dma_access access, struct dma_slice *slices,
+			 unsigned max, struct dma_hold *hold)
+{
+	(void)d, (void)access, (void)max, (void)hold;
+	slices[0] = (struct dma_slice){at, len};
+	if (at == spy.at && spy.before && !spy.accesses++)
+		spy.act();
+	return 1;
+}
+
+static void spy_release(struct dma *d, struct dma_hold *hold)
+{
+	(void)d;
+	if (hold->first == spy.at && !spy.before && !spy.accesses++)
+		spy.act();
+}
+
+static void watch(iova_t at, bool before, void (*act)(void))
+{
+	static const struct dma_ops ops = {spy_translate, spy_release};
+
+	spy = (struct spying_dma){
+		.dma = {&ops, &f->mem}, .at = at, .before = before, .act = act};
+	f->d->dma = &spy.dma;
+}
+
+static bool kick_wanted;
+
+static void add_and_ask(void)
+{
+	fix_add(f);
+	kick_wanted = vqd_wants_kick(&f->drv);
+}
+
+/* Whenever the buffer comes, it is kicked or seen. */
+START_TEST(buffer_that_comes_while_the_device_arms_is_not_lost)
+{
+	struct vq_chain *c = NULL;
+	bool before = _i & 1, seen;
+
+	setup(FIX_ALL, 8);
+	fix_add(f);
+	(void)vqd_wants_kick(&f->drv);
+	fix_use(f);
+	/* It sees an empty ring and writes avail_event. */
+	watch(f->drv.used + 4 + 8 * 8, before, add_and_ask);
+	seen = vq_pop(f->q, &c) == 1;
+	ck_assert_uint_ge(spy.accesses, 1);
+	ck_assert(kick_wanted || seen);
+	if (before)
+		ck_assert(!kick_wanted);
+	if (seen)
+		vq_push(f->q, c);
+}
+END_TEST
+
+START_TEST(buffer_that_comes_while_kicks_go_on_is_not_lost)
+{
+	bool before = _i & 1, seen;
+
+	setup(_i & 2 ? FIX_ALL : FIX_PLAIN, 8);
+	fix_add(f);
+	(void)vqd_wants_kick(&f->drv);
+	vq_kicks_off(f->q);
+	fix_use(f);
+	watch(_i & 2 ? f->drv.used + 4 + 8 * 8 : f->drv.used, before,
+	      add_and_ask);
+	seen = vq_kicks_on(f->q);
+	ck_assert_uint_ge(spy.accesses, 1);
+	ck_assert(kick_wanted || seen);
+}
+END_TEST
+
+static bool driver_sees_it;
+
+static void want_interrupts(void)
+{
+	driver_sees_it = vqd_interrupts_on(&f->drv);
+}
+
+/* Whenever the driver asks for one, it gets it or sees the used chain. */
+START_TEST(interrupt_asked_for_around_a_push_is_not_lost)
+{
+	/* used.idx is written; used_event, or the flags, are read. */
+	const iova_t used_idx = FIX_RING + 0x2000 + 2;
+	const iova_t asked = FIX_RING + 0x1000 + (_i & 2 ? 4 + 2 * 8 : 0);
+
+	setup(_i & 2 ? FIX_ALL : FIX_PLAIN, 8);
+	vqd_interrupts_off(&f->drv);
+	fix_add(f);
+	ck_assert_uint_eq(f->drv.avail, FIX_RING + 0x1000);
+	ck_assert_uint_eq(f->drv.used, FIX_RING + 0x2000);
+	watch(_i & 1 ? asked : used_idx, _i & 4, want_interrupts);
+	fix_use(f);
+	vq_signal(f->q);
+	ck_assert_uint_ge(spy.accesses, 1);
+	ck_assert(driver_sees_it || f->transport.queue_irqs[0]);
+}
+END_TEST
+
 static TCase *add_case(Suite *s, const char *name)
 {
 	TCase *t = tcase_create(name);
@@ -289,6 +404,14 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, kicks_off_means_no_kick_until_on, 0, 2);
 	tcase_add_loop_test(t, kicks_on_without_off_looks_at_the_ring, 0, 2);
 	tcase_add_loop_test(t, broken_device_neither_kicks_nor_signals, 0, 2);
+	t = add_case(s, "races");
+	tcase_add_loop_test(
+		t, buffer_that_comes_while_the_device_arms_is_not_lost, 0, 2);
+	tcase_add_loop_test(t, buffer_that_comes_while_kicks_go_on_is_not_lost,
+			    0, 4);
+	tcase_add_loop_test(t, interrupt_asked_for_around_a_push_is_not_lost, 0,
+			    8);
+
 	return s;
 }
 
