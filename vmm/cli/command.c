@@ -21,7 +21,7 @@ static const struct command table[] = {
 			"  moat run --config machine.conf\n"
 			"\n"
 			"On a terminal Ctrl-a x ends the run, Ctrl-a h helps.\n"
-			"Status: 0 power-off, 255 guest panic or crash, 124 "
+			"Status: 0 power-off, 255 panic or crash, 124 "
 			"timeout, 2 usage, 1 host fault.\n",
 		.run = command_run,
 	},

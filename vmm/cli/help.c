@@ -6,8 +6,8 @@
 #include "vmm/cli/command.h"
 #include "vmm/cli/option.h"
 
-/* Where the explanations start. */
-#define COLUMN 31
+#define WIDTH  80
+#define COLUMN 30 /* where the explanations start */
 
 void help_print(FILE *out)
 {
@@ -15,8 +15,8 @@ void help_print(FILE *out)
 	const struct command *c = command_table(&n);
 
 	fputs("usage: moat COMMAND [OPTION]...\n\n"
-	      "A virtual machine monitor for Linux KVM whose devices sit "
-	      "behind a virtual IOMMU.\n\n",
+	      "Runs virtual machines on Linux KVM, their devices behind a "
+	      "virtual IOMMU.\n\n",
 	      out);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "  %-10s %s\n", c[i].name, c[i].help);
@@ -24,6 +24,25 @@ void help_print(FILE *out)
 	      "  version    print the version\n\n"
 	      "'moat COMMAND --help' says more; 'man moat' says it all.\n",
 	      out);
+}
+
+/* The keys of a list, as many on a line as fit. */
+static void print_keys(const struct cli_option *o, FILE *out)
+{
+	int at = WIDTH;
+
+	for (size_t i = 0; i < o->nkeys; i++) {
+		const struct option_key *k = &o->keys[i];
+		const char *comma = i + 1 < o->nkeys ? "," : "";
+		const int len =
+			snprintf(NULL, 0, "%s=%s%s", k->name, k->arg, comma);
+
+		if (at + 1 + len > WIDTH)
+			at = fprintf(out, "%s%*s", i ? "\n" : "", COLUMN, "");
+		at += fprintf(out, " %s=%s%s", k->name, k->arg, comma);
+	}
+	if (o->nkeys)
+		fputc('\n', out);
 }
 
 static void print_option(const struct cli_option *o, FILE *out)
@@ -36,11 +55,12 @@ static void print_option(const struct cli_option *o, FILE *out)
 		at = fprintf(out, "  --%s", o->name);
 	if (o->arg)
 		at += fprintf(out, " %s", o->arg);
-	if (at > COLUMN - 1) {
+	if (at > COLUMN) {
 		fputc('\n', out);
 		at = 0;
 	}
-	fprintf(out, "%*s%s\n", COLUMN - at, "", o->help);
+	fprintf(out, "%*s %s\n", COLUMN - at, "", o->help);
+	print_keys(o, out);
 }
 
 void help_print_command(const struct command *c, FILE *out)

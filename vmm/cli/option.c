@@ -28,31 +28,29 @@ static const struct cli_option table[] = {
 		.help = "guest memory, like 512M or 2G (default 512M)",
 	}, {
 		.name = "disk", .repeatable = true, .set = set_disk,
-		.arg = "[path=]FILE[,ro=on|off][,iommu=on|off][,id=NAME]",
-		.help = "a disk on a raw file or block device; may be repeated",
+		.arg = "[path=]FILE[,KEY=VALUE]...",
+		.help = "a disk: raw file or block device; may be repeated",
 		.keys = disk_keys, .nkeys = DISK_KEYS,
 	}, {
 		.name = "iommu", .set = set_iommu,
-		.arg = "on|off|auto[,topology=auto|v2|native|none]"
-		       "[,bypass=on|off][,console=on|off]",
-		.help = "put devices behind a virtual IOMMU (default auto: "
-			"if the guest has the driver)",
+		.arg = "on|off|auto[,KEY=VALUE]...",
+		.help = "put devices behind a virtual IOMMU (default auto)",
 		.keys = iommu_keys, .nkeys = IOMMU_KEYS,
 	}, {
 		.name = "describe", .arg = "acpi|mptable|none",
 		.set = set_describe,
-		.help = "how the guest learns of its machine (default acpi)",
+		.help = "what tells the guest its machine (default acpi)",
 	}, {
 		.name = "viot", .arg = "on|off", .set = set_viot,
 		.help = "describe the IOMMU in ACPI, too (default on)",
 	}, {
 		.name = "console", .arg = "serial|virtio|both",
 		.set = set_console,
-		.help = "the guest's console (default both)",
+		.help = "the guest's console (default serial)",
 	}, {
 		.name = "output", .arg = "tty|none|file=FILE",
 		.set = set_output,
-		.help = "where its text goes (default tty: standard output)",
+		.help = "where its text goes (default tty: stdout)",
 	}, {
 		.name = "rng", .arg = "on|off", .set = set_rng,
 		.help = "give it an entropy device (default on)",
@@ -75,7 +73,7 @@ static const struct cli_option table[] = {
 	}, {
 		.name = "config", .arg = "FILE", .set = set_config,
 		.not_in_file = true,
-		.help = "read options from FILE, one 'key = value' a line",
+		.help = "read options from FILE: lines of 'key = value'",
 	}, {
 		.name = "verbose", .letter = 'v', .kind = OPTION_FLAG,
 		.scope = OPTION_EVERYWHERE, .set = set_verbose,

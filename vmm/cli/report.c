@@ -14,7 +14,8 @@
 /* Written with one call, so that lines of several threads do not mix. */
 static void write_line(const char *level, const char *text)
 {
-	const char *end = terminal_is_raw() ? "\r\n" : "\n";
+	const bool raw = terminal_is_raw() && isatty(STDERR_FILENO);
+	const char *end = raw ? "\r\n" : "\n";
 	char line[LINE_LEN];
 	int n;
 

@@ -20,6 +20,7 @@ typedef int (*option_set_fn)(struct settings *s, const char *value,
 /* A key in an option's list of keys. */
 struct option_key {
 	const char *name;
+	const char *arg; /* its value in --help */
 	option_set_fn set;
 };
 

@@ -124,10 +124,10 @@ static int set_disk_id(struct settings *s, const char *value, struct err *err)
 }
 
 const struct option_key disk_keys[DISK_KEYS] = {
-	{"path", set_disk_path},
-	{"ro", set_disk_ro},
-	{"iommu", set_disk_iommu},
-	{"id", set_disk_id},
+	{"path", "FILE", set_disk_path},
+	{"ro", "on|off", set_disk_ro},
+	{"iommu", "on|off", set_disk_iommu},
+	{"id", "NAME", set_disk_id},
 };
 
 int set_disk(struct settings *s, const char *value, struct err *err)
@@ -187,9 +187,9 @@ static int set_iommu_console(struct settings *s, const char *value,
 }
 
 const struct option_key iommu_keys[IOMMU_KEYS] = {
-	{"topology", set_iommu_topology},
-	{"bypass", set_iommu_bypass},
-	{"console", set_iommu_console},
+	{"topology", "auto|v2|native|none", set_iommu_topology},
+	{"bypass", "on|off", set_iommu_bypass},
+	{"console", "on|off", set_iommu_console},
 };
 
 int set_iommu(struct settings *s, const char *value, struct err *err)

@@ -251,30 +251,47 @@ static void take_terminal(pid_t group)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-static void under_a_shell(void)
+/* A line from the user is "fg". */
+static void wait_for_fg(pid_t job)
+{
+	char c;
+
+	while (read(0, &c, 1) == 1 && c != '\n')
+		;
+	take_terminal(job);
+	(void)kill(-job, SIGCONT);
+}
+
+static void shell(bool background)
 {
 	pid_t job = fork();
 	int status;
 
 	if (job == 0) {
 		setpgid(0, 0);
-		take_terminal(getpgrp());
+		if (!background)
+			take_terminal(getpgrp());
 		return;
 	}
 	setpgid(job, job);
-	do {
-		(void)waitpid(job, &status, WUNTRACED);
-		if (!WIFSTOPPED(status))
-			break;
+	if (background)
+		wait_for_fg(job);
+	while (waitpid(job, &status, WUNTRACED) == job && WIFSTOPPED(status)) {
 		take_terminal(getpgrp());
 		dprintf(1, "[stopped]");
-		/* A line from the user is "fg". */
-		while (read(0, &status, 1) == 1 && (char)status != '\n')
-			;
-		take_terminal(job);
-		(void)kill(-job, SIGCONT);
-	} while (true);
+		wait_for_fg(job);
+	}
 	_exit(spawn_shell_status(status));
+}
+
+static void under_a_shell(void)
+{
+	shell(false);
+}
+
+static void in_the_background(void)
+{
+	shell(true);
 }
 
 /* The job, which is the one with the terminal. */
@@ -325,6 +342,51 @@ START_TEST(run_stopped_by_force_takes_the_terminal_again)
 }
 END_TEST
 
+START_TEST(run_in_the_background_leaves_the_terminal_alone)
+{
+	static struct spawn_tty t;
+
+	spawn_tty(&t, in_the_background,
+		  ARGV("run", "--kernel", "print up;echo;poweroff"));
+	spawn_expect(&t, "up");
+	spawn_type(&t, "for the shell");
+	(void)usleep(500000);
+	ck_assert(!spawn_is_raw(&t));
+	spawn_type(&t, "\n");
+	spawn_wait_raw(&t, true);
+	spawn_type(&t, "for the guest");
+	spawn_expect(&t, "for the guest");
+	spawn_type(&t, "q");
+	ck_assert_int_eq(spawn_end(&t), 0);
+	ck_assert(!spawn_is_raw(&t));
+	/* The terminal's echo is all that the first words came to. */
+	ck_assert_ptr_eq(strstr(t.text, "for the shell"),
+			 strstr(t.text, "up") + 2);
+	ck_assert_ptr_null(
+		strstr(strstr(t.text, "for the shell") + 1, "for the shell"));
+}
+END_TEST
+
+START_TEST(run_that_ends_in_the_background_leaves_the_terminal_alone)
+{
+	static struct spawn_tty t;
+	struct termios mode;
+
+	spawn_tty(&t, in_the_background,
+		  ARGV("run", "--kernel", "print up;sleep 300;poweroff"));
+	spawn_expect(&t, "up");
+	/* The shell has its own ideas of the mode. */
+	ck_assert_int_eq(tcgetattr(t.slave, &mode), 0);
+	mode.c_lflag &= ~(tcflag_t)ECHOK;
+	ck_assert_int_eq(tcsetattr(t.slave, TCSANOW, &mode), 0);
+	(void)usleep(600000);
+	spawn_type(&t, "\n");
+	ck_assert_int_eq(spawn_end(&t), 0);
+	ck_assert_int_eq(tcgetattr(t.slave, &mode), 0);
+	ck_assert(!(mode.c_lflag & ECHOK));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm/cli/terminal");
@@ -348,6 +410,9 @@ int main(void)
 	tcase_add_test(tc,
 		       stopped_run_gives_the_terminal_back_and_takes_it_again);
 	tcase_add_test(tc, run_stopped_by_force_takes_the_terminal_again);
+	tcase_add_test(tc, run_in_the_background_leaves_the_terminal_alone);
+	tcase_add_test(
+		tc, run_that_ends_in_the_background_leaves_the_terminal_alone);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
