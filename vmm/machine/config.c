@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "vmm/machine/config.h"
 
+#include <errno.h>
+
+#include "core/err.h"
+
 void mach_config_init(struct mach_config *c)
 {
 	*c = (struct mach_config){
@@ -16,4 +20,35 @@ void mach_config_init(struct mach_config *c)
 		.rng = true,
 		.reboot = true,
 	};
+}
+
+int mach_config_check(const struct mach_config *c, struct err *err)
+{
+	if (c->cpus < 1 || c->cpus > MACH_CPUS_MAX)
+		return err_set(err, EINVAL, "--cpus %u: not within 1 to %u",
+			       c->cpus, MACH_CPUS_MAX);
+	if (c->memory < MACH_MEMORY_MIN || c->memory > MACH_MEMORY_MAX ||
+	    !is_aligned(c->memory, MIB(1)))
+		return err_set(err, EINVAL,
+			       "--memory: %llu bytes are not whole MiB within "
+			       "%llu to %llu MiB",
+			       (unsigned long long)c->memory,
+			       (unsigned long long)(MACH_MEMORY_MIN >> 20),
+			       (unsigned long long)(MACH_MEMORY_MAX >> 20));
+	if (c->ndisks > MACH_DISKS_MAX)
+		return err_set(err, EINVAL, "--disk: %u disks, at most %u fit",
+			       c->ndisks, MACH_DISKS_MAX);
+	if (c->describe == MACH_DESCRIBE_NONE && c->cpus > 1)
+		return err_set(err, EINVAL,
+			       "--cpus %u: without a description "
+			       "(--describe none) a guest finds one CPU only",
+			       c->cpus);
+	for (unsigned i = 0; i < c->ndisks; i++) {
+		if (c->disks[i].iommu == MACH_ON && c->iommu.on == MACH_OFF)
+			return err_set(err, EINVAL,
+				       "--disk '%s': iommu=on, but --iommu is "
+				       "off",
+				       c->disks[i].path);
+	}
+	return 0;
 }

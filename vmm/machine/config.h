@@ -14,6 +14,8 @@
 
 #include "core/bits.h"
 
+struct err;
+
 #define MACH_CPUS_MAX	64
 #define MACH_DISKS_MAX	24
 #define MACH_MEMORY_MIN MIB(16)
@@ -69,5 +71,15 @@ struct mach_config {
 };
 
 void mach_config_init(struct mach_config *c);
+
+/*
+ * mach_config_check - what is wrong without a look at the host or at any
+ * file: numbers out of range, options that contradict each other.  mach_new()
+ * checks it, too; a caller that has to tell wrong usage from a host's fault
+ * asks first.
+ *
+ * Return: 0; -EINVAL with a sentence that names the option.
+ */
+int mach_config_check(const struct mach_config *c, struct err *err);
 
 #endif

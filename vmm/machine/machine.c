@@ -108,33 +108,6 @@ static int restart(struct mach *m, struct err *err)
 	return r < 0 ? r : power_on(m, err);
 }
 
-static int check_config(const struct mach_config *c, unsigned flags,
-			struct err *err)
-{
-	if (!(flags & MACH_PLAN_ONLY) && !c->kernel)
-		return err_set(err, EINVAL, "--kernel: no kernel given");
-	if (c->cpus < 1 || c->cpus > MACH_CPUS_MAX)
-		return err_set(err, EINVAL, "--cpus %u: not within 1 to %u",
-			       c->cpus, MACH_CPUS_MAX);
-	if (c->memory < MACH_MEMORY_MIN || c->memory > MACH_MEMORY_MAX ||
-	    !is_aligned(c->memory, MIB(1)))
-		return err_set(err, EINVAL,
-			       "--memory: %llu bytes are not whole MiB within "
-			       "%llu to %llu MiB",
-			       (unsigned long long)c->memory,
-			       (unsigned long long)(MACH_MEMORY_MIN >> 20),
-			       (unsigned long long)(MACH_MEMORY_MAX >> 20));
-	if (c->ndisks > MACH_DISKS_MAX)
-		return err_set(err, EINVAL, "--disk: %u disks, at most %u fit",
-			       c->ndisks, MACH_DISKS_MAX);
-	if (c->describe == MACH_DESCRIBE_NONE && c->cpus > 1)
-		return err_set(err, EINVAL,
-			       "--cpus %u: without a description "
-			       "(--describe none) a guest finds one CPU only",
-			       c->cpus);
-	return 0;
-}
-
 static int build(struct mach *m, struct err *err)
 {
 	struct gmem_slot layout[GMEM_SLOTS_MAX];
@@ -178,10 +151,12 @@ int mach_new(struct mach **ret_m, const struct mach_config *config,
 {
 	struct mach *m;
 	pthread_condattr_t clock;
-	int r = check_config(config, flags, err);
+	int r = mach_config_check(config, err);
 
 	if (r < 0)
 		return r;
+	if (!(flags & MACH_PLAN_ONLY) && !config->kernel)
+		return err_set(err, EINVAL, "--kernel: no kernel given");
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return err_set(err, ENOMEM, "out of memory");
