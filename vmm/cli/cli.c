@@ -90,7 +90,7 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 	int r = args_apply(s, argc, argv, c->scope, err);
 
 	if (r < 0)
-		return status_of_error(r);
+		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST;
 	if (s->help) {
 		help_print_command(c, stdout);
 		return STATUS_OK;

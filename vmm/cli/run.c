@@ -298,10 +298,10 @@ static int run_machine(struct run *run, struct err *err)
 static int make_and_run(struct run *run, struct err *err)
 {
 	const struct mach_config *config = &run->settings->machine;
-	int status, r = mach_new(&run->m, config, 0, err);
+	int status;
 
-	if (r < 0)
-		return status_of_error(r);
+	if (mach_new(&run->m, config, 0, err) < 0)
+		return STATUS_HOST;
 	if (config->iommu.on == MACH_AUTO || run->settings->verbosity > 0)
 		report("%s", mach_iommu_reason(run->m));
 	status = run_machine(run, err);
@@ -332,6 +332,8 @@ int command_run(struct settings *s, struct err *err)
 			      "kernel (vmlinux or bzImage)");
 		return STATUS_USAGE;
 	}
+	if (mach_config_check(&s->machine, err) < 0)
+		return STATUS_USAGE;
 	if (!run) {
 		(void)err_set(err, ENOMEM, "out of memory");
 		return STATUS_HOST;

@@ -5,8 +5,6 @@
 #ifndef MOAT_VMM_CLI_STATUS_H
 #define MOAT_VMM_CLI_STATUS_H
 
-#include <errno.h>
-
 enum cli_status {
 	STATUS_OK = 0,	  /* power-off; a reboot with --no-reboot */
 	STATUS_HOST = 1,  /* the host's fault */
@@ -15,12 +13,5 @@ enum cli_status {
 	STATUS_SIGNAL = 128, /* and its number, as shells show it */
 	STATUS_GUEST = 255,  /* panic or crash */
 };
-
-/* What a machine's maker returned: -EINVAL means that options contradict each
- * other, all else is about files and the host. */
-static inline enum cli_status status_of_error(int error)
-{
-	return error == -EINVAL ? STATUS_USAGE : STATUS_HOST;
-}
 
 #endif

@@ -9,10 +9,11 @@
 int command_topology(struct settings *s, struct err *err)
 {
 	struct mach *m;
-	int r = mach_new(&m, &s->machine, MACH_PLAN_ONLY, err);
 
-	if (r < 0)
-		return status_of_error(r);
+	if (mach_config_check(&s->machine, err) < 0)
+		return STATUS_USAGE;
+	if (mach_new(&m, &s->machine, MACH_PLAN_ONLY, err) < 0)
+		return STATUS_HOST;
 	mach_print_topology(m, stdout);
 	mach_free(m);
 	return STATUS_OK;

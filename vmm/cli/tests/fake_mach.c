@@ -468,16 +468,3 @@ void mach_host_probe(struct mach_host *ret_h)
 		.address_space = UINT64_MAX,
 	};
 }
-
-void mach_config_init(struct mach_config *c)
-{
-	*c = (struct mach_config){
-		.cpus = 1,
-		.memory = MIB(512),
-		.iommu = {.on = MACH_AUTO, .console = MACH_AUTO},
-		.viot = true,
-		.pvpanic = true,
-		.rng = true,
-		.reboot = true,
-	};
-}

@@ -159,6 +159,12 @@ START_TEST(wrong_usage_is_2)
 		  "help')\n");
 	result_is(RUN("help", "rum"), 2, "",
 		  "moat: help: there is no command 'rum'\n");
+	result_is(RUN("topology", "--describe", "none", "--cpus", "2"), 2, "",
+		  "moat: --cpus 2: without a description (--describe none) a "
+		  "guest finds one CPU only\n");
+	result_is(RUN("run", "--kernel", "poweroff", "--iommu", "off", "--disk",
+		      "a,iommu=on"),
+		  2, "", "moat: --disk 'a': iommu=on, but --iommu is off\n");
 	result_is(RUN("check", "--kernel=x"), 2, "",
 		  "moat: --kernel: this command has no such option\n");
 }
