@@ -17,8 +17,10 @@ static const char ok[] = "ok       ";
 static const char note[] = "note     ";
 static const char missing[] = "MISSING  ";
 
-static void why_no_device(const struct mach_host *h, FILE *out)
+/* The one cause that /proc/cpuinfo can tell more about. */
+static void report_no_device(const struct mach_host *h, FILE *out)
 {
+	fprintf(out, "%s/dev/kvm does not exist\n", missing);
 	if (h->cpu_flag)
 		fprintf(out,
 			"         The processor has virtualization: 'modprobe "
@@ -37,10 +39,12 @@ static bool report_kvm(const struct mach_host *h, FILE *out)
 {
 	const struct vm_probe *p = &h->kvm;
 
+	if (p->error == -ENOENT) {
+		report_no_device(h, out);
+		return false;
+	}
 	if (p->error) {
 		fprintf(out, "%s%s\n", missing, p->why.msg);
-		if (p->error == -ENOENT)
-			why_no_device(h, out);
 		return false;
 	}
 	if (p->nmissing) {
@@ -65,10 +69,10 @@ static bool report_cpu(const struct mach_host *h, FILE *out)
 		return true;
 	case VM_PROBE_CPU_EMULATED:
 		fprintf(out,
-			"%sKVM here runs only guests whose every instruction "
-			"it emulates: stock Linux will\n"
-			"         not boot; 'tools/kvm-host COMMAND' runs a "
-			"command where it does\n",
+			"%sa processor that runs guests: KVM here emulates "
+			"the commonest instructions alone.\n"
+			"         Stock Linux will not boot; 'tools/kvm-host "
+			"COMMAND' runs a command where it does.\n",
 			missing);
 		return false;
 	case VM_PROBE_CPU_UNKNOWN:
@@ -118,8 +122,13 @@ bool host_report(const struct mach_host *h, FILE *out)
 		good = report_cpu(h, out);
 	report_memory(h, out);
 	report_io(h, out);
-	fprintf(out, "%s\n",
-		good ? "This host can run guests."
-		     : "This host cannot run guests.");
+	if (good)
+		fputs("This host can run guests.\n", out);
+	else if (h->kvm.cpu == VM_PROBE_CPU_EMULATED)
+		fputs("This host cannot run guests, except small ones made "
+		      "for it.\n",
+		      out);
+	else
+		fputs("This host cannot run guests.\n", out);
 	return good;
 }
