@@ -137,11 +137,7 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		return r;
 	env = env_of(m, f);
 	r = blk_new(&f->dev, &env, &config, err);
-	if (r < 0) {
-		err_prefix(err, "--disk");
-		return r;
-	}
-	return plug(m, f, err);
+	return r < 0 ? r : plug(m, f, err);
 }
 
 /* Last, because its description is complete only then. */

@@ -221,7 +221,7 @@ END_TEST
 START_TEST(disk_that_cannot_be_opened_is_named)
 {
 	add_disk("/nonexistent/x.img", MACH_AUTO);
-	assert_refused(ENOENT, "--disk: disk '/nonexistent/x.img': "
+	assert_refused(ENOENT, "disk '/nonexistent/x.img': "
 			       "No such file or directory");
 }
 END_TEST
