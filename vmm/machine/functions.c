@@ -152,7 +152,10 @@ static int add_iommu(struct mach *m, struct err *err)
 	struct virtio_dev_env env = env_of(m, f);
 	int r = viommu_new(&f->dev, &env, &config, err);
 
-	return r < 0 ? r : plug(m, f, err);
+	if (r < 0)
+		return r;
+	m->viommu = f->dev;
+	return plug(m, f, err);
 }
 
 int mach_add_functions(struct mach *m, struct err *err)
@@ -194,8 +197,11 @@ void mach_reset_functions(struct mach *m)
 	for (unsigned i = 0; i < m->nfuncs; i++)
 		vpci_power_on_reset(m->funcs[i].pci);
 	pci_host_reset(&m->host);
-	if (m->iommu)
-		iommu_power_on_reset(m->iommu);
+	if (!m->viommu)
+		return;
+	pthread_mutex_lock(&m->viommu->lock);
+	viommu_power_on_reset(m->viommu);
+	pthread_mutex_unlock(&m->viommu->lock);
 }
 
 struct stream_end *mach_console(struct mach *m)

@@ -79,7 +79,8 @@ struct mach {
 	struct mach_func funcs[MACH_FUNCS_MAX];
 	unsigned nfuncs;
 	struct pvpanic_pci pvpanic_pci;
-	struct iommu *iommu; /* NULL: off */
+	struct iommu *iommu;	   /* NULL: off */
+	struct virtio_dev *viommu; /* its front end; among the functions */
 	struct iommu_topology topology;
 	enum iommu_topology_form form;
 	char iommu_reason[160];
