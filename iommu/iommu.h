@@ -93,7 +93,7 @@ struct iommu_fault_sink {
 /* Sums over all endpoints and domains since power-on. */
 struct iommu_stats {
 	uint64_t attaches, detaches, maps, unmaps; /* requests that succeeded */
-	uint64_t rejected;			   /* requests that did not */
+	uint64_t rejected; /* those that did not; not what a parser refused */
 	uint64_t translations, cache_hits, walks, faults;
 	uint64_t mappings, mapped_bytes; /* now */
 	uint64_t domains;		 /* now */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * private.h - struct iommu, for iommu.c and endpoint.c.
+ * private.h - struct iommu, for iommu.c, operation.c and endpoint.c.
  */
 #ifndef MOAT_IOMMU_PRIVATE_H
 #define MOAT_IOMMU_PRIVATE_H
@@ -48,6 +48,12 @@ struct iommu {
 	_Atomic bool bypass;
 	_Atomic(struct iommu_fault_sink *) sink;
 };
+
+/* Return: NULL if there is no such endpoint. */
+struct iommu_endpoint *iommu_endpoint_find(const struct iommu *i, uint32_t id);
+
+/* Frees what broken waits left behind: no reader is in it any more. */
+void iommu_dead_free(struct iommu *i);
 
 void iommu_lock(struct iommu *i);
 void iommu_unlock(struct iommu *i);
