@@ -224,10 +224,14 @@ static bool ids_overlap(const struct iommu_item *a, const struct iommu_item *b)
 
 int iommu_topology_check(const struct iommu_topology *t, struct err *err)
 {
-	if (t->n == 0 || t->n > IOMMU_TOPOLOGY_ITEMS_MAX)
+	if (t->n == 0)
 		return err_set(err, EINVAL,
-			       "the IOMMU's topology has %zu entries, not 1 "
-			       "to %d",
+			       "no device is behind the IOMMU, so there is "
+			       "nothing for its topology to tell");
+	if (t->n > IOMMU_TOPOLOGY_ITEMS_MAX)
+		return err_set(err, EINVAL,
+			       "the IOMMU's topology has %zu entries, at most "
+			       "%d fit",
 			       t->n, IOMMU_TOPOLOGY_ITEMS_MAX);
 	for (size_t n = 0; n < t->n; n++) {
 		const struct iommu_item *item = &t->items[n];

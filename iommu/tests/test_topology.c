@@ -158,9 +158,11 @@ START_TEST(check_refuses_what_a_careful_guest_would)
 	const struct iommu_topology good = {.items = items, .n = 2};
 
 	ck_assert_int_eq(iommu_topology_check(&good, &err), 0);
-	refused(items, 0, "the IOMMU's topology has 0 entries, not 1 to 250");
+	refused(items, 0,
+		"no device is behind the IOMMU, so there is nothing for its "
+		"topology to tell");
 	refused(items, 251,
-		"the IOMMU's topology has 251 entries, not 1 to 250");
+		"the IOMMU's topology has 251 entries, at most 250 fit");
 	items[1].pci.first = 15;
 	refused(items, 2, "entries 0 and 1 of the IOMMU's topology overlap");
 	items[1].pci.first = 24;
