@@ -19,17 +19,15 @@
 #include "vmm/cli/status.h"
 
 /* Descriptors 0 to 2 are there, so that no file of ours becomes one of them.
- * Return: false if they are not and cannot be. */
+ * Return: false if one is not and cannot be. */
 static bool have_standard_fds(void)
 {
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* The lowest free one: this one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	}
+	return true;
 }
 
 /* Text that did not reach its reader is a failure, but not of a reader who
@@ -125,8 +123,11 @@ int cli_main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : NULL;
 	const struct command *c;
 
-	if (!have_standard_fds())
+	if (!have_standard_fds()) {
+		report("a standard stream is closed, and /dev/null cannot "
+		       "take its place");
 		return STATUS_HOST;
+	}
 	/* A reader that goes away ends the text, not the guest. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_set_sink(report_log);
