@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "boot/linux.h"
 #include "core/err.h"
@@ -23,6 +24,16 @@ static bool described(const struct mach_config *c)
 	return c->describe == MACH_DESCRIBE_ACPI && c->viot;
 }
 
+/* One that does not fit is refused when it is loaded; before that, gigabytes
+ * would be looked through in vain. */
+static bool initrd_too_large(const struct mach_config *c)
+{
+	struct stat st;
+
+	return c->initrd && stat(c->initrd, &st) == 0 &&
+	       (uint64_t)st.st_size > c->memory;
+}
+
 static int look_for_driver(struct mach *m, struct err *err)
 {
 	const struct mach_config *c = &m->config;
@@ -39,6 +50,10 @@ static int look_for_driver(struct mach *m, struct err *err)
 		       "without VIOT a stock driver does not find its "
 		       "endpoints (--iommu on for guests that read the "
 		       "topology from the device)");
+		return 0;
+	}
+	if (initrd_too_large(c)) {
+		decide(m, false, "the initrd is larger than the memory");
 		return 0;
 	}
 	r = boot_find_driver(c->kernel, c->initrd, c->cache_dir, &where, err);

@@ -158,6 +158,10 @@ START_TEST(initrd_that_does_not_fit_or_open)
 		"folder");
 	REFUSED(1, "initrd 'huge-initrd': 1048576 KiB do not fit into the ...",
 		"--kernel", "kernel", "--initrd", "huge-initrd");
+	/* Nobody looks for a driver in it. */
+	REFUSED(1, "initrd 'huge-initrd': 1048576 KiB do not fit into the ...",
+		"--kernel", "kernel", "--initrd", "huge-initrd", "--iommu",
+		"auto", "--timeout", "3s");
 }
 END_TEST
 
