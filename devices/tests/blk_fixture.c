@@ -193,14 +193,13 @@ void blk_assert_memory(struct blk_fixture *f, iova_t at, uint64_t sector,
  * Device.
  */
 
-static void up(struct blk_fixture *f, unsigned ways, uint64_t features,
-	       bool readonly, blk_engine_new_fn engine)
+static void adopt(struct blk_fixture *f, unsigned ways, uint64_t features,
+		  bool readonly, blk_engine_new_fn engine)
 {
 	struct blk_config config = {.readonly = readonly};
 	struct virtio_dev *d;
 	struct err err;
 
-	blk_fix_image(f, DISK_BYTES);
 	config.path = f->path;
 	fix_init(&f->dev, ways);
 	ck_assert_msg(blk_new_on(&d, &f->dev.env, &config, engine, &err) == 0,
@@ -212,12 +211,14 @@ static void up(struct blk_fixture *f, unsigned ways, uint64_t features,
 
 void blk_fix_up(struct blk_fixture *f, unsigned ways, uint64_t features)
 {
-	up(f, ways, features, false, NULL);
+	blk_fix_image(f, DISK_BYTES);
+	adopt(f, ways, features, false, NULL);
 }
 
 void blk_fix_up_readonly(struct blk_fixture *f, unsigned ways)
 {
-	up(f, ways, BLK_READONLY, true, NULL);
+	blk_fix_image(f, DISK_BYTES);
+	adopt(f, ways, BLK_READONLY, true, NULL);
 }
 
 /* Where the device keeps its engine is its secret: catch it at birth. */
@@ -235,7 +236,15 @@ static int fake_new_caught(struct blk_engine **ret_e,
 
 void blk_fix_up_fake(struct blk_fixture *f, unsigned ways, uint64_t features)
 {
-	up(f, ways, features, false, fake_new_caught);
+	blk_fix_up_large(f, ways, features, DISK_BYTES);
+}
+
+void blk_fix_up_large(struct blk_fixture *f, unsigned ways, uint64_t features,
+		      uint64_t size)
+{
+	blk_fix_image(f, DISK_BYTES);
+	ck_assert_int_eq(ftruncate(f->fd, (off_t)size), 0);
+	adopt(f, ways, features, false, fake_new_caught);
 	f->fake = born;
 }
 

@@ -54,6 +54,9 @@ void blk_fix_remove(struct blk_fixture *f);
 /* The real engine (the best there is if looped), or the fake one. */
 void blk_fix_up(struct blk_fixture *f, unsigned ways, uint64_t features);
 void blk_fix_up_fake(struct blk_fixture *f, unsigned ways, uint64_t features);
+/* The same on an image that goes on with a hole, up to @size. */
+void blk_fix_up_large(struct blk_fixture *f, unsigned ways, uint64_t features,
+		      uint64_t size);
 void blk_fix_up_readonly(struct blk_fixture *f, unsigned ways);
 void blk_fix_down(struct blk_fixture *f);
 

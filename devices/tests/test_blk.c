@@ -649,6 +649,21 @@ START_TEST(empty_ranges_succeed)
 }
 END_TEST
 
+/* Slots are used again and again. */
+START_TEST(many_ranges_one_after_the_other)
+{
+	up(_i);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_uint_eq(blk_range(&f, BLK_T_DISCARD, i * 16, 8, 0),
+				  BLK_S_OK);
+	for (unsigned i = 0; i < 100; i++) {
+		blk_assert_zeros(&f, i * 16, 8);
+		blk_assert_image(&f, i * 16 + 8, 8);
+	}
+	blk_fix_down(&f);
+}
+END_TEST
+
 /* [virtio 1.2, 5.2.6.2] */
 START_TEST(unknown_range_flags_are_unsupported)
 {
@@ -941,6 +956,7 @@ static TCase *ranges(void)
 	ADD(discarded_file_ranges_read_as_zeros);
 	ADD(ranges_past_the_end_fail);
 	ADD(empty_ranges_succeed);
+	ADD(many_ranges_one_after_the_other);
 	ADD(unknown_range_flags_are_unsupported);
 	ADD(several_ranges_are_discarded);
 	ADD(too_many_ranges_and_broken_ones_fail);

@@ -72,8 +72,10 @@ static uint64_t iov_bytes(const struct blk_io *io)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < io->niov; i++)
+	for (unsigned i = 0; i < io->niov; i++) {
+		ck_assert_uint_gt(io->iov[i].iov_len, 0);
 		n += io->iov[i].iov_len;
+	}
 	return n;
 }
 
@@ -171,6 +173,7 @@ START_TEST(short_transfers_are_gone_on_with)
 		left -= parts[i];
 		ck_assert_uint_eq(fake_flying(&f), 1);
 	}
+	ck_assert_uint_eq(iov_bytes(fake_first(&f)), left);
 	fake_complete(&f, (int64_t)left);
 	assert_done(&c, BLK_S_OK, 3 * 4096 + 1);
 	blk_fix_down(&f);
@@ -233,6 +236,36 @@ START_TEST(no_progress_is_an_error)
 }
 END_TEST
 
+START_TEST(more_than_was_asked_for_is_an_error)
+{
+	struct blk_call c;
+
+	up(_i);
+	c = transfer(BLK_T_IN, 0, 512);
+	begin(&c);
+	fake_complete(&f, 513);
+	assert_done(&c, BLK_S_IOERR, 0);
+	blk_fix_down(&f);
+}
+END_TEST
+
+START_TEST(progress_starts_the_count_of_tries_anew)
+{
+	struct blk_call c;
+
+	up(_i);
+	c = transfer(BLK_T_IN, 0, 512);
+	begin(&c);
+	for (unsigned i = 0; i < 512; i++) {
+		for (unsigned k = 0; k < 10; k++)
+			fake_complete(&f, -EAGAIN);
+		fake_complete(&f, 1);
+	}
+	assert_done(&c, BLK_S_OK, 513);
+	blk_fix_down(&f);
+}
+END_TEST
+
 START_TEST(interrupted_operations_are_tried_again_for_a_while)
 {
 	static const uint32_t types[] = {BLK_T_IN, BLK_T_FLUSH};
@@ -282,6 +315,34 @@ START_TEST(large_transfer_flies_piece_by_piece)
 	ck_assert_uint_ge(pieces, 3);
 	assert_done(&c, BLK_S_OK, 300 * 4096 + 1);
 	blk_assert_memory(&f, c.data[0].at, 0, 300 * 8);
+	blk_fix_down(&f);
+}
+END_TEST
+
+/* Page by page, a hold is a page: only those of the piece that flies. */
+START_TEST(pieces_that_have_landed_are_held_no_more)
+{
+	static struct vqd_buf b[202];
+	const struct blk_header_wire h = {.sector = le64_put(0)};
+	iova_t at;
+
+	up(FIX_SCATTERED);
+	b[0] = (struct vqd_buf){vqd_put(f.drv, &h, sizeof(h)), sizeof(h),
+				false};
+	at = align_up(vqd_alloc(f.drv, 201 * 4096), 4096);
+	for (unsigned i = 1; i <= 200; i++)
+		b[i] = (struct vqd_buf){at + (i - 1) * 4096, 4096, true};
+	b[201] = (struct vqd_buf){vqd_alloc(f.drv, 1), 1, true};
+	(void)vqd_add(f.drv, b, 202);
+	fix_kick(&f.dev, 0);
+	ck_assert_uint_eq(fake_first(&f)->niov, BLK_IOV_MAX);
+	ck_assert_uint_eq(fix_holds(&f.dev), BLK_IOV_MAX);
+	fake_run(&f);
+	ck_assert_uint_eq(fake_first(&f)->niov, 200 - BLK_IOV_MAX);
+	ck_assert_uint_eq(fix_holds(&f.dev), 200 - BLK_IOV_MAX);
+	fake_run(&f);
+	ck_assert_uint_eq(fix_holds(&f.dev), 0);
+	blk_assert_memory(&f, at, 0, 1600);
 	blk_fix_down(&f);
 }
 END_TEST
@@ -383,6 +444,25 @@ START_TEST(zeroes_are_synced_when_flush_is_not_negotiated)
 }
 END_TEST
 
+START_TEST(written_zeros_are_synced_when_flush_is_not_negotiated)
+{
+	struct blk_call c;
+
+	up(_i);
+	fix_start(&f.dev, BLK_ALL & ~BIT_ULL(BLK_F_FLUSH));
+	c = begin_range(BLK_T_WRITE_ZEROES, 8, 8, 0);
+	fake_complete(&f, -EOPNOTSUPP);
+	ck_assert_int_eq(fake_first(&f)->op, BLK_OP_WRITE);
+	fake_run(&f);
+	ck_assert_uint_eq(fake_flying(&f), 1);
+	ck_assert_int_eq(fake_first(&f)->op, BLK_OP_SYNC);
+	fake_run(&f);
+	assert_done(&c, BLK_S_OK, 1);
+	blk_assert_zeros(&f, 8, 8);
+	blk_fix_down(&f);
+}
+END_TEST
+
 /*
  * Ranges.
  */
@@ -448,6 +528,37 @@ START_TEST(host_that_cannot_clear_is_written_zeros)
 	blk_assert_image(&f, 8, 1);
 	blk_assert_zeros(&f, 9, 300);
 	blk_assert_image(&f, 309, 1);
+	blk_fix_down(&f);
+}
+END_TEST
+
+/* The largest range: longer than what goes into one write. */
+START_TEST(large_range_is_written_piece_by_piece)
+{
+	const uint32_t n = BLK_WRITE_ZEROES_SECTORS_MAX;
+	struct blk_call c;
+	uint64_t at = 512, end = ((uint64_t)n + 1) * 512;
+
+	blk_fix_up_large(&f, (unsigned)_i & FIX_SCATTERED, BLK_ALL, GIB(2));
+	c = begin_range(BLK_T_WRITE_ZEROES, 1, n, 0);
+	fake_complete(&f, -EOPNOTSUPP);
+	while (fake_flying(&f)) {
+		struct blk_io *io = fake_first(&f);
+
+		ck_assert_int_eq(io->op, BLK_OP_WRITE);
+		ck_assert_uint_eq(io->at, at);
+		ck_assert_uint_le(io->niov, BLK_IOV_MAX);
+		ck_assert_uint_eq(iov_bytes(io), io->len);
+		at += io->len;
+		fake_complete(&f, (int64_t)io->len);
+	}
+	ck_assert_uint_eq(at, end);
+	assert_done(&c, BLK_S_OK, 1);
+	ck_assert_uint_eq(blk_range(&f, BLK_T_WRITE_ZEROES, 1, n + 1, 0),
+			  BLK_S_IOERR);
+	ck_assert_uint_eq(blk_range(&f, BLK_T_DISCARD, 0,
+				    BLK_DISCARD_SECTORS_MAX + 1, 0),
+			  BLK_S_IOERR);
 	blk_fix_down(&f);
 }
 END_TEST
@@ -561,11 +672,18 @@ START_TEST(reset_ends_a_transfer_between_two_pieces)
 	struct blk_call c;
 
 	up(FIX_SCATTERED);
+	for (unsigned i = 0; i < 3; i++) { /* a slot that has been used */
+		c = transfer(BLK_T_IN, 0, 512);
+		begin(&c);
+		fake_run(&f);
+		assert_done(&c, BLK_S_OK, 513);
+	}
 	c = transfer(BLK_T_IN, 0, 300 * 4096);
 	begin(&c);
 	begin_reset(&r);
 	fake_run(&f); /* the first piece */
 	end_reset(&r);
+	ck_assert_uint_ne(blk_status(&f, &c), BLK_S_OK);
 	ck_assert_uint_eq(fake_flying(&f), 0);
 	ck_assert_uint_eq(fix_holds(&f.dev), 0);
 	blk_fix_down(&f);
@@ -716,16 +834,21 @@ static TCase *answers(void)
 	ADD(data_of_short_reads_lands_in_its_place);
 	ADD(error_after_a_short_read_reports_what_came);
 	ADD(no_progress_is_an_error);
+	ADD(more_than_was_asked_for_is_an_error);
+	ADD(progress_starts_the_count_of_tries_anew);
 	ADD(interrupted_operations_are_tried_again_for_a_while);
 	ONE(large_transfer_flies_piece_by_piece);
+	ONE(pieces_that_have_landed_are_held_no_more);
 	ONE(memory_that_goes_between_two_pieces_is_an_error);
 	ADD(batch_is_submitted_once);
 	ADD(writes_are_volatile_with_flush_and_stable_without);
 	ADD(flush_is_a_sync);
 	ADD(zeroes_are_synced_when_flush_is_not_negotiated);
+	ADD(written_zeros_are_synced_when_flush_is_not_negotiated);
 	ADD(ranges_become_fallocate);
 	ADD(host_that_cannot_discard_need_not);
 	ADD(host_that_cannot_clear_is_written_zeros);
+	ADD(large_range_is_written_piece_by_piece);
 	ADD(zeros_written_short_are_gone_on_with);
 	return tc;
 }
