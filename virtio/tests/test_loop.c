@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -210,6 +211,25 @@ START_TEST(reset_in_the_middle_of_requests)
 }
 END_TEST
 
+/* The loop waits for the device's lock when the watch, and then the lock, go
+ * away; the sanitizers look on. */
+START_TEST(device_goes_while_the_loop_runs)
+{
+	run();
+	for (unsigned i = 0; i < 200; i++) {
+		start(FIX_ALL);
+		pthread_mutex_lock(&d->lock);
+		ring_bell();
+		/* Time for the loop to wake and come to the lock. */
+		(void)poll(NULL, 0, i % 3);
+		virtio_reset(d);
+		pthread_mutex_unlock(&d->lock);
+		close(f->transport.irq_fd);
+		make(false);
+	}
+}
+END_TEST
+
 START_TEST(kick_before_driver_ok_is_served_after_it)
 {
 	run();
@@ -358,6 +378,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, ping_pong_loses_no_wake_up, 0, 4);
 	tcase_add_test(t, reset_in_the_middle_of_requests);
+	tcase_add_test(t, device_goes_while_the_loop_runs);
 	tcase_add_test(t, kick_before_driver_ok_is_served_after_it);
 	tcase_add_test(t, kick_after_reset_is_nothing);
 	tcase_add_test(t, kicks_of_a_paused_device_are_served_when_it_resumes);
