@@ -108,6 +108,8 @@ static void pack_gzip(struct buf *b, const void *src, size_t len)
 void codec_pack(struct buf *b, const struct codec *codec, const void *src,
 		size_t len)
 {
+	(void)src; /* without any library */
+	(void)len;
 #ifdef HAVE_ZSTD
 	if (codec == &codec_zstd)
 		pack_zstd(b, src, len);

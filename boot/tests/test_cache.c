@@ -259,12 +259,16 @@ END_TEST
 
 START_TEST(full_disk_leaves_nothing_behind)
 {
-	const struct rlimit limit = {ELF + 100, ELF + 100};
+	struct rlimit before, limit;
 	unsigned n;
 
 	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = ELF + 100;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	ck_assert_int_eq(store(BUILTIN_NO), -EFBIG);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
 	(void)entry_path(&n);
 	ck_assert_uint_eq(n, 0);
 }
