@@ -156,6 +156,53 @@ START_TEST(number_of_program_headers_is_bounded)
 }
 END_TEST
 
+/* All of them past the file's end, so that reading them fails. */
+START_TEST(as_many_program_headers_as_allowed_are_read)
+{
+	le64_store(b.data + ELF_PHOFF, b.len);
+	le16_store(b.data + ELF_PHNUM, 64);
+	ck_assert_int_eq(parse(), -ENODATA);
+	for (unsigned i = 0; i < 64; i++)
+		buf_put(&b, program(i % 2), ELF_PROGRAM_SIZE);
+	ck_assert_int_eq(parse(), -ENOEXEC); /* they overlap */
+	ck_assert_ptr_nonnull(strstr(fx.err.msg, "overlap"));
+	for (unsigned i = 2; i < 64; i++) {
+		uint8_t *p = b.data + b.len - (size_t)56 * (64 - i);
+
+		le32_store(p + P_TYPE, 0);
+	}
+	ck_assert_int_eq(parse(), 0);
+	ck_assert_uint_eq(elf.nsegments, 2);
+}
+END_TEST
+
+START_TEST(number_of_segments_is_bounded)
+{
+	le64_store(b.data + ELF_PHOFF, b.len);
+	le16_store(b.data + ELF_PHNUM, 32);
+	for (unsigned i = 0; i < 33; i++) {
+		buf_put(&b, program(1), ELF_PROGRAM_SIZE);
+		le64_store(b.data + b.len - ELF_PROGRAM_SIZE + P_PADDR,
+			   0x1000000 + 0x2000 * i);
+	}
+	ck_assert_int_eq(parse(), 0);
+	ck_assert_uint_eq(elf.nsegments, 32);
+	le16_store(b.data + ELF_PHNUM, 33);
+	ck_assert_int_eq(parse(), -ENOEXEC);
+	ck_assert_str_eq(fx.err.msg, "more than 32 ELF segments");
+}
+END_TEST
+
+START_TEST(segment_with_nothing_in_the_file_is_cleared)
+{
+	le64_store(program(1) + P_FILESZ, 0);
+	ck_assert_int_eq(gmem_write(&fx.mem, 0x1003000, "old", 3), 0);
+	ck_assert_int_eq(load(), 0);
+	ck_assert_uint_eq(elf.nsegments, 2);
+	ck_assert(guest_is_zero(0x1003000, 0x1200));
+}
+END_TEST
+
 START_TEST(elf_without_segments_is_refused)
 {
 	le32_store(program(0) + P_TYPE, 6);
@@ -325,6 +372,9 @@ int main(void)
 	tcase_add_test(tc, header_of_something_else_is_no_kernel);
 	tcase_add_test(tc, program_headers_of_another_size_are_refused);
 	tcase_add_test(tc, number_of_program_headers_is_bounded);
+	tcase_add_test(tc, as_many_program_headers_as_allowed_are_read);
+	tcase_add_test(tc, number_of_segments_is_bounded);
+	tcase_add_test(tc, segment_with_nothing_in_the_file_is_cleared);
 	tcase_add_test(tc, elf_without_segments_is_refused);
 	tcase_add_test(tc, empty_segments_are_left_out);
 	tcase_add_test(tc,
