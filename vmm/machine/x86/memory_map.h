@@ -10,7 +10,8 @@
 #include "core/bits.h"
 
 #define MAP_TABLES	UINT64_C(0x000e0000) /* ACPI, found by scanning */
-#define MAP_TABLES_END	UINT64_C(0x00100000)
+#define MAP_TABLES_END	UINT64_C(0x000ffff0)
+#define MAP_RESET	UINT64_C(0x000ffff0) /* where a BIOS would start */
 #define MAP_HOLE	UINT64_C(0xc0000000) /* RAM stops here ... */
 #define MAP_MMIO32	UINT64_C(0xc0000000)
 #define MAP_MMIO32_END	UINT64_C(0xeec00000)

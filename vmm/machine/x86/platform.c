@@ -241,6 +241,24 @@ static void convert_entry(const struct boot_entry *b, struct vcpu_entry *e)
 	};
 }
 
+/*
+ * A hardware-reduced machine without EFI: Linux then restarts it by a jump
+ * to the BIOS, in real mode.
+ */
+static int write_reset_stub(struct mach *m, struct err *err)
+{
+	static const uint8_t stub[] = {
+		0xb0, 0xfe,	  /* mov al, 0xfe */
+		0xe6, 0x64,	  /* out 0x64, al */
+		0xf4, 0xeb, 0xfd, /* hlt; jmp back to it */
+	};
+	int r = gmem_write(&m->mem, MAP_RESET, stub, sizeof(stub));
+
+	return r < 0 ? err_set(err, -r, "no memory at %#llx",
+			       (unsigned long long)MAP_RESET)
+		     : 0;
+}
+
 static int describe(struct mach *m, gpa_t *ret_rsdp, struct err *err)
 {
 	*ret_rsdp = 0;
@@ -275,7 +293,9 @@ int platform_load(struct mach *m, struct vcpu_entry *ret_e, struct err *err)
 
 	if (!line)
 		return err_set(err, ENOMEM, "out of memory");
-	r = describe(m, &config.rsdp, err);
+	r = write_reset_stub(m, err);
+	if (r == 0)
+		r = describe(m, &config.rsdp, err);
 	if (r == 0)
 		r = boot_linux_load(&m->mem, &config, &entry, err);
 	if (r < 0)
