@@ -67,7 +67,7 @@ int boot_find_driver(const char *kernel, const char *initrd,
 		*ret_where = "it is built into the kernel";
 		return 1;
 	case BUILTIN_UNKNOWN:
-		*ret_where = "the kernel's compression is not known";
+		*ret_where = "moat cannot unpack the kernel to look";
 		return 0;
 	case BUILTIN_NO:
 		break;

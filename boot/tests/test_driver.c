@@ -381,7 +381,7 @@ START_TEST(packed_kernel_that_stays_packed_is_told)
 	buf_init(&b);
 	bzimage_build(&b, "of an unknown compression", 26);
 	ck_assert_int_eq(find_in_kernel(&b, NULL), 0);
-	ck_assert_str_eq(where, "the kernel's compression is not known");
+	ck_assert_str_eq(where, "moat cannot unpack the kernel to look");
 	buf_fini(&b);
 }
 END_TEST
