@@ -113,12 +113,16 @@ bool terminal_foreground(void)
 	return group < 0 || group == getpgrp();
 }
 
+/* In the background it is not raw, whatever we did to it before: whoever put
+ * us there has put its own mode there, too. */
 static void make_raw_locked(void)
 {
 	struct termios raw = term.saved;
 
-	if (!term.wanted || !terminal_foreground())
+	if (!term.wanted || !terminal_foreground()) {
+		atomic_store(&term.raw, false);
 		return;
+	}
 	cfmakeraw(&raw);
 	/* First the flag: a signal between the two puts back what is there. */
 	atomic_store(&term.raw, true);

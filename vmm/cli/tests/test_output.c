@@ -111,6 +111,23 @@ START_TEST(room_is_told_once_when_half_is_free)
 }
 END_TEST
 
+START_TEST(another_writer_does_not_use_up_the_room)
+{
+	static uint8_t got[PIPE_SIZE];
+
+	start(fds[1]);
+	(void)output_put(&o, text, sizeof(text));
+	(void)take(got, sizeof(got));
+	ck_assert_uint_eq(output_put(&o, text, 10), 10);
+	while (output_waiting(&o) > OUTPUT_BUFFER / 2) {
+		(void)take(got, sizeof(got));
+		output_flush(&o);
+	}
+	ck_assert(output_take_room(&o));
+	output_fini(&o);
+}
+END_TEST
+
 START_TEST(room_is_not_told_if_nothing_was_refused)
 {
 	start(fds[1]);
@@ -258,6 +275,7 @@ int main(void)
 	tcase_add_test(tc, slow_reader_makes_bytes_wait_and_then_be_refused);
 	tcase_add_test(tc, no_byte_is_lost_or_moved);
 	tcase_add_test(tc, room_is_told_once_when_half_is_free);
+	tcase_add_test(tc, another_writer_does_not_use_up_the_room);
 	tcase_add_test(tc, room_is_not_told_if_nothing_was_refused);
 	tcase_add_test(tc, reader_that_goes_ends_the_text_alone);
 	tcase_add_test(tc, others_do_not_see_o_nonblock);

@@ -251,14 +251,15 @@ static void take_terminal(pid_t group)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-/* A line from the user is "fg". */
-static void wait_for_fg(pid_t job)
+/* A line from the user is "fg", a 'b' is "bg". */
+static void wait_for_word(pid_t job)
 {
-	char c;
+	char c = '\0';
 
-	while (read(0, &c, 1) == 1 && c != '\n')
+	while (c != 'b' && c != '\n' && read(0, &c, 1) == 1)
 		;
-	take_terminal(job);
+	if (c != 'b')
+		take_terminal(job);
 	(void)kill(-job, SIGCONT);
 }
 
@@ -275,11 +276,11 @@ static void shell(bool background)
 	}
 	setpgid(job, job);
 	if (background)
-		wait_for_fg(job);
+		wait_for_word(job);
 	while (waitpid(job, &status, WUNTRACED) == job && WIFSTOPPED(status)) {
 		take_terminal(getpgrp());
 		dprintf(1, "[stopped]");
-		wait_for_fg(job);
+		wait_for_word(job);
 	}
 	_exit(spawn_shell_status(status));
 }
@@ -387,6 +388,30 @@ START_TEST(run_that_ends_in_the_background_leaves_the_terminal_alone)
 }
 END_TEST
 
+START_TEST(run_sent_into_the_background_leaves_the_terminal_alone)
+{
+	static struct spawn_tty t;
+
+	spawn_tty(&t, under_a_shell,
+		  ARGV("run", "--timeout", "1s", "--kernel", "print up;wait"));
+	spawn_expect(&t, "up");
+	spawn_wait_raw(&t, true);
+	(void)kill(job_of(&t), SIGSTOP);
+	spawn_expect(&t, "[stopped]");
+	/* The shell's own mode: no echo, but whole lines. */
+	t.mode.c_lflag &= ~(tcflag_t)ECHO;
+	t.mode.c_lflag |= ICANON;
+	spawn_sane(&t);
+	spawn_type(&t, "b\n");
+	ck_assert_int_eq(spawn_end(&t), 124);
+	/* As the shell left it, and our line ends as it wants it. */
+	ck_assert_int_eq(tcgetattr(t.slave, &t.mode), 0);
+	ck_assert_uint_eq(t.mode.c_lflag & (ECHO | ICANON), ICANON);
+	spawn_expect(&t, "moat: timeout: ");
+	spawn_expect(&t, "s\r\n");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm/cli/terminal");
@@ -413,6 +438,8 @@ int main(void)
 	tcase_add_test(tc, run_in_the_background_leaves_the_terminal_alone);
 	tcase_add_test(
 		tc, run_that_ends_in_the_background_leaves_the_terminal_alone);
+	tcase_add_test(tc,
+		       run_sent_into_the_background_leaves_the_terminal_alone);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -227,6 +227,7 @@ START_TEST(nearest_word_has_few_slips)
 	ck_assert_str_eq(words_nearest("kernell", words, 4), "kernel");
 	ck_assert_str_eq(words_nearest("mem", words, 1) ? "" : "none", "none");
 	ck_assert_str_eq(words_nearest("rw", words, 4), "ro");
+	ck_assert_str_eq(words_nearest("or", words, 4), "ro");
 	ck_assert_ptr_null(words_nearest("x", words, 4));
 	ck_assert_ptr_null(words_nearest("", words, 4));
 	ck_assert_ptr_null(words_nearest("disk", words, 4));
