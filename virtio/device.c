@@ -190,14 +190,16 @@ void virtio_reset(struct virtio_dev *d)
 
 void virtio_pause(struct virtio_dev *d, bool pause)
 {
-	if (d->paused == pause)
-		return;
+	bool was = d->paused;
+
 	d->paused = pause;
 	if (pause) {
 		while (d->paused && d->inflight)
 			wait_idle(d);
 		return;
 	}
+	if (!was)
+		return;
 	/* A thread that waits for the pause to be complete. */
 	(void)pthread_cond_broadcast(&d->idle);
 	for (unsigned i = 0; i < d->nvqs; i++)

@@ -186,7 +186,7 @@ void virtio_set_status(struct virtio_dev *d, uint8_t val);
  * ignored.  A second thread that resets meanwhile waits for the same end.
  *
  * Threads: a vCPU or the main thread, never a loop; d->lock held, and no lock
- * that a completing loop needs.
+ * that a completing loop needs.  The device's loop still runs.
  */
 void virtio_reset(struct virtio_dev *d);
 

@@ -514,7 +514,8 @@ void vq_reset(struct vq *q)
 
 void vq_resume(struct vq *q)
 {
-	while (!list_empty(&q->deferred))
+	/* Serving another queue may have dropped the lock: paused again? */
+	while (!list_empty(&q->deferred) && !q->dev->paused)
 		vq_push(q, deferred_first(q));
 	vq_signal(q);
 	if (q->kick_watch.loop)

@@ -113,6 +113,8 @@ static void on_kick(struct virtio_dev *d, unsigned qi)
 	struct vq *q = &d->vqs[qi];
 
 	f->kicks++;
+	if (f->pause_in_kick)
+		virtio_pause(d, true);
 	if (!f->suppress_kicks) {
 		serve(f, q);
 	} else {

@@ -22,6 +22,7 @@ struct fake_dev {
 	bool hold;	       /* keep chains in @held */
 	bool hold_is_inflight; /* each one counts as I/O in flight */
 	bool suppress_kicks;   /* vq_kicks_off() while popping */
+	bool pause_in_kick;    /* as a vCPU may, when a kick drops the lock */
 	int start_result;
 	bool refuse_features;
 	/* What happened. */

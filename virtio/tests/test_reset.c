@@ -514,14 +514,51 @@ START_TEST(queue_reset_of_a_paused_device_does_not_wait_for_resume)
 }
 END_TEST
 
-START_TEST(pause_twice_is_pause)
+START_TEST(pause_twice_is_pause_and_waits_twice)
 {
+	struct caller one, two;
+
 	virtio_pause(d, false);
-	virtio_pause(d, true);
-	virtio_pause(d, true);
-	fix_add(f);
+	hold(1, true);
+	start(&one, pause_dev);
+	unlock();
+	start(&two, pause_dev);
+	fake_dev_complete(&f->dev);
+	unlock();
+	join(&one);
+	join(&two);
 	virtio_pause(d, false);
 	fix_take(f);
+}
+END_TEST
+
+START_TEST(pause_in_the_middle_of_a_resume_counts)
+{
+	const struct virtio_dev_env env = {.name = "fake1", .dma = &f->id};
+	const uint16_t sizes[2] = {8, 8};
+	static struct vq_driver drv[2];
+
+	fake_dev_fini(&f->dev);
+	ck_assert_int_eq(fake_dev_init(&f->dev, &env, sizes, 2, 0), 0);
+	ck_assert(vqd_negotiate(d, FIX_ALL));
+	for (unsigned i = 0; i < 2; i++) {
+		vqd_init(&drv[i], &f->id, FIX_RING + i * 0x10000, 0x10000, 8);
+		vqd_connect(&drv[i], d, i);
+	}
+	ck_assert(vqd_driver_ok(d));
+	f->dev.hold = true;
+	(void)vqd_add(&drv[1], &(struct vqd_buf){FIX_RING + FIX_LEN, 16, true},
+		      1);
+	virtio_notify(d, 1);
+	virtio_pause(d, true);
+	fake_dev_complete(&f->dev);
+	f->dev.pause_in_kick = true;
+	virtio_pause(d, false);
+	ck_assert(d->paused);
+	ck_assert_uint_eq(vqd_used_idx(&drv[1]), 0);
+	f->dev.pause_in_kick = false;
+	virtio_pause(d, false);
+	ck_assert_uint_eq(vqd_used_idx(&drv[1]), 1);
 }
 END_TEST
 
@@ -562,7 +599,8 @@ static Suite *suite(void)
 	tcase_add_test(t, device_may_be_set_up_while_paused);
 	tcase_add_test(t,
 		       queue_reset_of_a_paused_device_does_not_wait_for_resume);
-	tcase_add_test(t, pause_twice_is_pause);
+	tcase_add_test(t, pause_twice_is_pause_and_waits_twice);
+	tcase_add_test(t, pause_in_the_middle_of_a_resume_counts);
 	suite_add_tcase(s, t);
 	return s;
 }
