@@ -2,7 +2,7 @@
 /*
  * Chains: their pool, and the cursors that move through their two halves.
  */
-#include "virtio/chain.h"
+#include "virtio/queue_priv.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-#include "virtio/chain.h"
+#include "virtio/queue_priv.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 /*
  * Cursors: copies, tails, bulk I/O, used.len.
  */
-#include "virtio/chain.h"
+#include "virtio/queue.h"
 
 #include <check.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * Descriptors: which chains are taken, which break the device.
  * [virtio 1.2, 2.7.4, 2.7.5]
  */
-#include "virtio/chain.h"
+#include "virtio/queue.h"
 
 #include <check.h>
 #include <errno.h>
