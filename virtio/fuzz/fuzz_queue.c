@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/tests/fake_dma.h"
 #include "virtio/device.h"
+#include "virtio/tests/fake_transport.h"
 #include "virtio/tests/vq_driver.h"
 
 #define STEP	  12
