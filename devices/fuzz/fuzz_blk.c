@@ -246,6 +246,37 @@ static void put_desc(const struct step *s)
 		     (uint16_t)(s->c & 7), s->b % RING_SIZE);
 }
 
+/*
+ * A request that is nearly right: header, up to five buffers, status.  The
+ * steps around it spoil it.
+ */
+static void put_request(const struct step *s)
+{
+	unsigned base = (s->a & 7) * 8u, n = (s->c & 7) % 6;
+	/* Of put_header()'s types, those that read buffers. */
+	uint16_t dir = 0xb2 >> (s->b & 7) & 1 ? 0 : VQ_DESC_F_WRITE;
+	struct step header = *s;
+
+	header.a = (uint8_t)base;
+	put_header(&header);
+	vqd_set_desc(&drv, base, HEADERS + base * 16u, 16, VQ_DESC_F_NEXT,
+		     (uint16_t)(base + 1));
+	for (unsigned i = 1; i <= n; i++) {
+		uint64_t r = s->val >> 8 * i;
+		bool range = (s->b & 7) == 4 || (s->b & 7) == 5;
+
+		vqd_set_desc(&drv, base + i,
+			     range ? HEADERS + (r & 0xff) * 16
+				   : 0x20000 + (r & 0x1ff) * 128,
+			     range ? 16 : (uint32_t)(r % 64) * 512,
+			     dir | VQ_DESC_F_NEXT, (uint16_t)(base + i + 1));
+	}
+	vqd_set_desc(&drv, base + n + 1, 0x3f000 + base, 1, VQ_DESC_F_WRITE, 0);
+	vqd_offer(&drv, (uint16_t)base);
+	if (s->c & 0x80)
+		virtio_notify(dev, 0);
+}
+
 static void toggle_page(const struct step *s)
 {
 	iova_t page = (s->val % (MEM / FAKE_DMA_PAGE)) * FAKE_DMA_PAGE;
@@ -263,7 +294,7 @@ static void toggle_page(const struct step *s)
 
 static void step(const struct step *s)
 {
-	switch (s->kind % 12) {
+	switch (s->kind % 16) {
 	case 0:
 	case 1:
 		put_header(s);
@@ -288,7 +319,13 @@ static void step(const struct step *s)
 	case 10:
 		toggle_page(s);
 		break;
+	case 12:
+	case 13:
+	case 14:
+		put_request(s);
+		break;
 	case 11:
+	case 15:
 		if (s->a & 1)
 			start(s->val);
 		else
