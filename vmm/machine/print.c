@@ -43,7 +43,7 @@ static void print_func(const struct mach *m, const struct mach_func *f,
 {
 	const struct pci_func *pci = vpci_func(f->pci);
 
-	fprintf(out, "00:%02x.0  virtio-%-8s %-8s ", f->slot, f->dev->ops->name,
+	fprintf(out, "00:%02x.0  %-14s %-8s ", f->slot, f->dev->ops->name,
 		f->name);
 	if (f->dev->ops->id == VIRTIO_ID_IOMMU)
 		fprintf(out, "the IOMMU; %s\n", form_text(m->form));
