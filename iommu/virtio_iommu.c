@@ -336,7 +336,7 @@ static void viommu_free(struct virtio_dev *d)
 
 static const struct virtio_dev_ops viommu_ops = {
 	.id = VIRTIO_ID_IOMMU,
-	.name = "iommu",
+	.name = "virtio-iommu",
 	.start = viommu_start,
 	.stop = viommu_stop,
 	.kick = viommu_kick,
