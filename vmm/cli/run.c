@@ -171,8 +171,8 @@ static void report_iommu_stats(struct mach *m)
 	report("IOMMU: %" PRIu64 " attaches, %" PRIu64 " detaches, %" PRIu64
 	       " maps, %" PRIu64 " unmaps, %" PRIu64 " rejected",
 	       s.attaches, s.detaches, s.maps, s.unmaps, s.rejected);
-	report("IOMMU: %" PRIu64 " translations (%" PRIu64
-	       " from the cache, %" PRIu64 " walks), %" PRIu64 " faults",
+	report("IOMMU: %" PRIu64 " translations, %" PRIu64
+	       " cache hits, %" PRIu64 " walks, %" PRIu64 " faults",
 	       s.translations, s.cache_hits, s.walks, s.faults);
 }
 
