@@ -92,7 +92,6 @@ void mach_host_probe(struct mach_host *ret_h)
 	*ret_h = (struct mach_host){
 		.io_uring = probe_io_uring(),
 		.open_files = limit(RLIMIT_NOFILE),
-		.locked_memory = limit(RLIMIT_MEMLOCK),
 		.address_space = limit(RLIMIT_AS),
 	};
 	vm_probe(&ret_h->kvm);

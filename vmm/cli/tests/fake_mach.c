@@ -464,7 +464,6 @@ void mach_host_probe(struct mach_host *ret_h)
 		.memory = GIB(8),
 		.memory_available = GIB(4),
 		.open_files = 1024,
-		.locked_memory = UINT64_MAX,
 		.address_space = UINT64_MAX,
 	};
 }

@@ -16,7 +16,6 @@ static struct mach_host good_host(void)
 		.memory = GIB(8),
 		.memory_available = GIB(4),
 		.open_files = 1024,
-		.locked_memory = UINT64_MAX,
 		.address_space = UINT64_MAX,
 	};
 }
