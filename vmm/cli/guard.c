@@ -169,6 +169,7 @@ static void *guard_thread(void *arg)
 	};
 	struct signalfd_siginfo info;
 
+	(void)pthread_setname_np(pthread_self(), "guard");
 	while (!quitting(g)) {
 		(void)poll(p, 2, wait_ms(g, now_ms()));
 		(void)eventfd_clear(g->wake_fd);

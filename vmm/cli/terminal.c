@@ -96,14 +96,19 @@ static void uncatch_deadly_locked(void)
 
 bool terminal_open(int fd)
 {
-	if (tcgetattr(fd, &term.saved) < 0)
+	struct termios mode;
+
+	if (tcgetattr(fd, &mode) < 0)
 		return false;
+	pthread_mutex_lock(&term.lock);
+	term.saved = mode;
 	term.fd = fd;
+	pthread_mutex_unlock(&term.lock);
 	return true;
 }
 
 /* Not our controlling terminal: nobody can put us into its background. */
-bool terminal_foreground(void)
+static bool foreground_locked(void)
 {
 	pid_t group;
 
@@ -113,13 +118,23 @@ bool terminal_foreground(void)
 	return group < 0 || group == getpgrp();
 }
 
+bool terminal_foreground(void)
+{
+	bool ours;
+
+	pthread_mutex_lock(&term.lock);
+	ours = foreground_locked();
+	pthread_mutex_unlock(&term.lock);
+	return ours;
+}
+
 /* In the background it is not raw, whatever we did to it before: whoever put
  * us there has put its own mode there, too. */
 static void make_raw_locked(void)
 {
 	struct termios raw = term.saved;
 
-	if (!term.wanted || !terminal_foreground()) {
+	if (!term.wanted || !foreground_locked()) {
 		atomic_store(&term.raw, false);
 		return;
 	}
@@ -132,7 +147,7 @@ static void make_raw_locked(void)
 /* In the background the shell has put its own mode there already. */
 static void restore_locked(void)
 {
-	if (terminal_foreground())
+	if (foreground_locked())
 		put_back();
 	else
 		atomic_store(&term.raw, false);
