@@ -27,7 +27,6 @@ static const struct command table[] = {
 	},
 	{
 		.name = "check",
-		.args = "[-v]",
 		.help = "say whether this host can run guests, and what is "
 			"missing",
 		.scope = OPTION_EVERYWHERE,

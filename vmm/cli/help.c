@@ -68,7 +68,8 @@ void help_print_command(const struct command *c, FILE *out)
 	size_t n;
 	const struct cli_option *o = option_table(&n);
 
-	fprintf(out, "usage: moat %s %s\n\n%c%s.\n\n", c->name, c->args,
+	fprintf(out, "usage: moat %s%s%s\n\n%c%s.\n\n", c->name,
+		c->args ? " " : "", c->args ? c->args : "",
 		c->help[0] - 'a' + 'A', c->help + 1);
 	if (c->more)
 		fprintf(out, "%s\n", c->more);

@@ -99,7 +99,8 @@ START_TEST(page_has_every_command)
 	char text[64];
 
 	for (size_t i = 0; i < n; i++) {
-		(void)snprintf(text, sizeof(text), "\nmoat %s ", c[i].name);
+		(void)snprintf(text, sizeof(text), "\nmoat %s%s", c[i].name,
+			       c[i].args ? " " : "\n");
 		ck_assert_ptr_nonnull(strstr(page, text));
 		(void)snprintf(text, sizeof(text), "\n.TP\n.B %s\n", c[i].name);
 		ck_assert_ptr_nonnull(strstr(page, text));
