@@ -250,8 +250,9 @@ void host_console_drain(struct host_console *c,
 
 	pthread_mutex_lock(&c->lock);
 	output_flush(&c->out);
-	while (output_waiting(&c->out) && wait(c)) {
-		(void)poll(&p, 1, 100);
+	while (output_waiting(&c->out)) {
+		if (poll(&p, 1, 100) == 0 && !wait(c))
+			break;
 		output_flush(&c->out);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -88,7 +88,7 @@ void host_console_detach(struct host_console *c);
 /*
  * host_console_drain - after the run: write what waits, as long as somebody
  * reads it.
- * @wait: asked before each wait of up to 100 ms; false gives up
+ * @wait: asked each time nothing was read for 100 ms; false gives up
  */
 void host_console_drain(struct host_console *c,
 			bool (*wait)(struct host_console *c));

@@ -19,7 +19,7 @@
 #include "vmm/cli/terminal.h"
 #include "vmm/machine/machine.h"
 
-/* Waits of 100 ms for a slow reader, once somebody has asked for the end. */
+/* Times 100 ms for a reader who does not, once the end has been asked for. */
 #define DRAIN_WAITS 10
 
 struct run {
@@ -274,6 +274,10 @@ static enum mach_outcome run_guest(struct run *run, struct err *err)
 	tell_size(run);
 	guard_watch(&run->guard, run->m);
 	(void)mach_run(run->m, &outcome, err);
+	/* Text for a terminal needs it raw to the last byte; another reader may
+	 * take long, and Ctrl-c has to work meanwhile. */
+	if (!isatty(STDOUT_FILENO))
+		terminal_close();
 	host_console_drain(&run->console, wait_for_reader);
 	start_line(run);
 	terminal_close();

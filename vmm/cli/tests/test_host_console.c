@@ -391,6 +391,40 @@ START_TEST(drain_writes_the_rest_or_gives_up)
 }
 END_TEST
 
+static void *read_slowly(void *arg)
+{
+	static uint8_t got[1000];
+	size_t n = 0;
+
+	(void)arg;
+	while (n < OUTPUT_BUFFER) {
+		(void)usleep(2000);
+		n += (size_t)read(out[0], got, sizeof(got));
+	}
+	return NULL;
+}
+
+static bool do_not_wait(struct host_console *c)
+{
+	(void)c;
+	return false;
+}
+
+START_TEST(drain_waits_for_who_reads_slowly_but_does)
+{
+	static uint8_t text[OUTPUT_BUFFER];
+	pthread_t reader;
+
+	start(in[0]);
+	ck_assert_uint_eq(guest_sends(text, sizeof(text)), sizeof(text));
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	host_console_drain(&console, do_not_wait);
+	ck_assert_uint_eq(output_waiting(&console.out), 0);
+	pthread_join(reader, NULL);
+	stop();
+}
+END_TEST
+
 START_TEST(nothing_is_left_after_detach)
 {
 	start(in[0]);
@@ -422,6 +456,7 @@ int main(void)
 	tcase_add_test(tc, panic_is_told_before_deliver_returns);
 	tcase_add_test(tc, size_is_asked_for_on_the_loop);
 	tcase_add_test(tc, drain_writes_the_rest_or_gives_up);
+	tcase_add_test(tc, drain_waits_for_who_reads_slowly_but_does);
 	tcase_add_test(tc, nothing_is_left_after_detach);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

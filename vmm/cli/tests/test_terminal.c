@@ -235,6 +235,30 @@ START_TEST(guest_learns_the_size_of_the_window)
 }
 END_TEST
 
+/* Nobody reads from its other end, but it is there. */
+static void stdout_without_reading(void)
+{
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		_exit(125);
+	dup2(fds[1], 1);
+}
+
+START_TEST(ctrl_c_ends_the_wait_for_a_reader)
+{
+	static struct spawn_tty t;
+
+	spawn_tty(&t, stdout_without_reading,
+		  ARGV("run", "--kernel", "flood 100000;sleep 200;poweroff"));
+	spawn_wait_raw(&t, true);
+	spawn_wait_raw(&t, false);
+	spawn_type(&t, "\003");
+	/* The guest had powered off; its text is lost. */
+	ck_assert_int_eq(spawn_end(&t), 130);
+}
+END_TEST
+
 /*
  * A shell of few words, so that there is somebody to stop for: it leads the
  * session, the command is its job in the foreground.
@@ -440,6 +464,7 @@ int main(void)
 		tc, run_that_ends_in_the_background_leaves_the_terminal_alone);
 	tcase_add_test(tc,
 		       run_sent_into_the_background_leaves_the_terminal_alone);
+	tcase_add_test(tc, ctrl_c_ends_the_wait_for_a_reader);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
