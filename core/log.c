@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LINE_MAX_LEN 512
 
@@ -44,10 +45,12 @@ static void tame(char *line)
 	}
 }
 
+/* @end: said behind what @fmt says */
 __attribute__((format(printf, 3, 0))) static void
-log_line(enum log_level level, const char *name, const char *fmt, va_list ap)
+log_line(enum log_level level, const char *name, const char *fmt, va_list ap,
+	 const char *end)
 {
-	char line[LINE_MAX_LEN];
+	char line[LINE_MAX_LEN] = "";
 	int saved = errno;
 	int n = 0;
 
@@ -57,6 +60,8 @@ log_line(enum log_level level, const char *name, const char *fmt, va_list ap)
 		n = snprintf(line, sizeof(line), "%s: ", name);
 	if (n >= 0 && (size_t)n < sizeof(line))
 		(void)vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	n = (int)strlen(line);
+	(void)snprintf(line + n, sizeof(line) - (size_t)n, "%s", end);
 	tame(line);
 	log_sink(level, line);
 	errno = saved;
@@ -67,7 +72,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(level, NULL, fmt, ap);
+	log_line(level, NULL, fmt, ap, "");
 	va_end(ap);
 }
 
@@ -75,11 +80,13 @@ void guest_warn(struct guest_log *g, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (g->said)
+	if (g->said || g->lines == GUEST_LOG_LINES_MAX)
 		return;
 	g->said = true;
+	g->lines++;
 	va_start(ap, fmt);
-	log_line(LOG_WARN, g->name, fmt, ap);
+	log_line(LOG_WARN, g->name, fmt, ap,
+		 g->lines == GUEST_LOG_LINES_MAX ? " (says no more)" : "");
 	va_end(ap);
 }
 

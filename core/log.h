@@ -4,7 +4,7 @@
  *
  * No trailing newline.  Errors are returned, not logged.  What a guest
  * provokes goes through a struct guest_log: one line per device until its
- * reset, never above warn.
+ * reset, so many in all, never above warn.
  *
  * Threads: any.  The sink is process-wide and set once, before threads start.
  */
@@ -36,13 +36,17 @@ __attribute__((format(printf, 2, 3))) void log_at(enum log_level level,
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
+/* A guest can reset its devices for ever; the operator's disk has an end. */
+#define GUEST_LOG_LINES_MAX 100
+
 /*
- * One line per device until guest_log_rearm(); embedded in the device.
- * Caller holds the device's lock.
+ * One line per device until guest_log_rearm(), and GUEST_LOG_LINES_MAX in its
+ * life; embedded in the device.  Caller holds the device's lock.
  */
 struct guest_log {
 	const char *name; /* instance, "blk0"; borrowed */
 	bool said;
+	unsigned lines;
 };
 
 __attribute__((format(printf, 2, 3))) void guest_warn(struct guest_log *g,

@@ -74,6 +74,19 @@ START_TEST(a_guest_gets_one_line_until_its_reset)
 }
 END_TEST
 
+START_TEST(a_guest_that_resets_for_ever_falls_silent)
+{
+	struct guest_log g = {.name = "blk0"};
+
+	for (unsigned i = 1; i <= 100000; i++) {
+		guest_warn(&g, "bad request %u", i);
+		guest_log_rearm(&g);
+	}
+	ck_assert_uint_eq(lines, GUEST_LOG_LINES_MAX);
+	ck_assert_str_eq(last, "blk0: bad request 100 (says no more)");
+}
+END_TEST
+
 START_TEST(control_characters_do_not_reach_the_terminal)
 {
 	log_err("a\x1b[2Jb\nc\x7f\x01 d\xc3\xa9");
@@ -134,6 +147,7 @@ int main(void)
 	tcase_add_test(tc, a_line_reaches_the_sink_with_its_level);
 	tcase_add_test(tc, lines_above_the_level_are_dropped);
 	tcase_add_test(tc, a_guest_gets_one_line_until_its_reset);
+	tcase_add_test(tc, a_guest_that_resets_for_ever_falls_silent);
 	tcase_add_test(tc, control_characters_do_not_reach_the_terminal);
 	tcase_add_test(tc, a_line_of_any_length_is_cut);
 	tcase_add_test(tc, logging_keeps_errno);
