@@ -94,6 +94,7 @@ struct mach {
 	pthread_cond_t changed;
 	enum mach_event event;
 	bool panicked;
+	bool crash_kernel_said;
 	char end_text[256]; /* why a vCPU ended */
 };
 

@@ -45,13 +45,26 @@ static void guest_reboot(struct machine_events *e)
 	vm_halt(&m->vm);
 }
 
+/* Said once: the guest can write the port for ever. */
+static void crash_kernel_starts(struct mach *m)
+{
+	bool said;
+
+	pthread_mutex_lock(&m->lock);
+	said = m->crash_kernel_said;
+	m->crash_kernel_said = true;
+	pthread_mutex_unlock(&m->lock);
+	if (!said)
+		log_warn("the guest's kernel panicked and starts its crash "
+			 "kernel");
+}
+
 static void guest_panicked(struct machine_events *e, bool loaded)
 {
 	struct mach *m = container_of(e, struct mach, events);
 
 	if (loaded)
-		log_warn("the guest's kernel panicked and starts its crash "
-			 "kernel");
+		crash_kernel_starts(m);
 	else
 		mach_panicked(m);
 }

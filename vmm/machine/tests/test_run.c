@@ -190,6 +190,31 @@ START_TEST(guest_that_reboots_after_its_panic_has_panicked)
 }
 END_TEST
 
+static unsigned warnings;
+
+static void count(enum log_level level, const char *line)
+{
+	(void)line;
+	warnings += level == LOG_WARN;
+}
+
+START_TEST(crash_kernel_is_told_once)
+{
+	/* ecx = 100; the event; loop back to it; power-off. */
+	static const uint8_t code[] = {
+		0xb9, 100,  0,
+		0,    0,    OUT(PVPANIC, 2),
+		0xe2, 0xf7, OUT(POWER, 0x34),
+		SPIN,
+	};
+
+	warnings = 0;
+	log_set_sink(count);
+	ck_assert_int_eq(run(code, sizeof(code)), MACH_POWERED_OFF);
+	ck_assert_uint_eq(warnings, 1);
+}
+END_TEST
+
 START_TEST(triple_fault_is_a_crash)
 {
 	/* mov al, [1 << 46]: no such page, and no table of interrupts. */
@@ -342,6 +367,7 @@ int main(void)
 	tcase_add_test(t, restarted_guest_finds_no_old_memory);
 	tcase_add_test(t, panic_ends_the_run_after_its_grace);
 	tcase_add_test(t, guest_that_reboots_after_its_panic_has_panicked);
+	tcase_add_test(t, crash_kernel_is_told_once);
 	tcase_add_test(t, triple_fault_is_a_crash);
 	tcase_add_test(t, stop_ends_a_spinning_guest);
 	tcase_add_test(t, stop_before_the_run_counts);
