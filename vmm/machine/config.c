@@ -2,6 +2,7 @@
 #include "vmm/machine/config.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/err.h"
 
@@ -20,6 +21,20 @@ void mach_config_init(struct mach_config *c)
 		.rng = true,
 		.reboot = true,
 	};
+}
+
+static int check_disk(const struct mach_config *c, const struct mach_disk *d,
+		      struct err *err)
+{
+	if (d->iommu == MACH_ON && c->iommu.on == MACH_OFF)
+		return err_set(err, EINVAL,
+			       "--disk '%s': iommu=on, but --iommu is off",
+			       d->path);
+	if (d->id && strlen(d->id) > MACH_DISK_ID_MAX)
+		return err_set(err, EINVAL,
+			       "--disk '%s': id '%.40s' has more than %d bytes",
+			       d->path, d->id, MACH_DISK_ID_MAX);
+	return 0;
 }
 
 int mach_config_check(const struct mach_config *c, struct err *err)
@@ -44,11 +59,10 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 			       "(--describe none) a guest finds one CPU only",
 			       c->cpus);
 	for (unsigned i = 0; i < c->ndisks; i++) {
-		if (c->disks[i].iommu == MACH_ON && c->iommu.on == MACH_OFF)
-			return err_set(err, EINVAL,
-				       "--disk '%s': iommu=on, but --iommu is "
-				       "off",
-				       c->disks[i].path);
+		int r = check_disk(c, &c->disks[i], err);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

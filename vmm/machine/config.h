@@ -16,10 +16,11 @@
 
 struct err;
 
-#define MACH_CPUS_MAX	64
-#define MACH_DISKS_MAX	24
-#define MACH_MEMORY_MIN MIB(16)
-#define MACH_MEMORY_MAX GIB(1024)
+#define MACH_CPUS_MAX	 64
+#define MACH_DISKS_MAX	 24
+#define MACH_DISK_ID_MAX 20 /* bytes */
+#define MACH_MEMORY_MIN	 MIB(16)
+#define MACH_MEMORY_MAX	 GIB(1024)
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {
@@ -42,7 +43,7 @@ enum mach_console {
 struct mach_disk {
 	const char *path;
 	bool readonly;
-	const char *id;		/* NULL: default */
+	const char *id;		/* at most MACH_DISK_ID_MAX; NULL: default */
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 };
 

@@ -188,8 +188,8 @@ START_TEST(disk_that_cannot_be_one)
 		"kernel", "--disk", "disk", "--disk", "disk");
 	REFUSED(1, "disk '/dev/null': neither a file nor a block device\n",
 		"--kernel", "kernel", "--disk", "/dev/null");
-	REFUSED(1,
-		"disk 'disk': id 'aaaaaaaaaaaaaaaaaaaaa' has more than 20 "
+	REFUSED(2,
+		"--disk 'disk': id 'aaaaaaaaaaaaaaaaaaaaa' has more than 20 "
 		"bytes\n",
 		"--kernel", "kernel", "--disk",
 		"disk,id=aaaaaaaaaaaaaaaaaaaaa");
