@@ -91,11 +91,13 @@ static int lock(const struct blk_image *im, const char *path, struct err *err)
 	if (fcntl(im->fd, F_OFD_SETLK, &fl) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
-		return err_set(err, EBUSY,
-			       im->readonly
-				       ? "disk '%s': another machine writes it"
-				       : "disk '%s': in use by another machine",
-			       path);
+		return err_set(
+			err, EBUSY,
+			im->readonly ? "disk '%s': written by another machine, "
+				       "or given twice"
+				     : "disk '%s': in use by another "
+				       "machine, or given twice",
+			path);
 	return 0;
 }
 

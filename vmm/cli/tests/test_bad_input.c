@@ -184,8 +184,8 @@ START_TEST(disk_that_cannot_be_one)
 		"empty");
 	REFUSED(1, "disk 'odd': 1000 bytes are not whole sectors of 512\n",
 		"--kernel", "kernel", "--disk", "odd");
-	REFUSED(1, "disk 'disk': in use by another machine\n", "--kernel",
-		"kernel", "--disk", "disk", "--disk", "disk");
+	REFUSED(1, "disk 'disk': in use by another machine, or given twice\n",
+		"--kernel", "kernel", "--disk", "disk", "--disk", "disk");
 	REFUSED(1, "disk '/dev/null': neither a file nor a block device\n",
 		"--kernel", "kernel", "--disk", "/dev/null");
 	REFUSED(2,
