@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "vmm/cli/command.h"
 #include "vmm/cli/guard.h"
 #include "vmm/cli/host_console.h"
+#include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
@@ -115,17 +115,6 @@ static const struct host_console_ops console_ops = {
  * Before and after.
  */
 
-static int open_file(const char *path, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-		      0666);
-
-	if (fd < 0)
-		return err_errno(err, errno,
-				 "--output 'file=%.120s': cannot open", path);
-	return fd;
-}
-
 /* Not before the machine stands: a run that cannot be leaves an old file as
  * it is. */
 static int open_output(struct run *run, struct err *err)
@@ -142,7 +131,7 @@ static int open_output(struct run *run, struct err *err)
 	case OUTPUT_FILE:
 		break;
 	}
-	fd = open_file(s->output_path, err);
+	fd = output_file_open(s, err);
 	if (fd < 0)
 		return fd;
 	r = host_console_set_output(&run->console, fd, true, err);

@@ -196,6 +196,26 @@ START_TEST(disk_that_cannot_be_one)
 }
 END_TEST
 
+START_TEST(output_that_is_an_input_is_spared)
+{
+	struct stat before, after;
+
+	ck_assert_int_eq(stat("kernel", &before), 0);
+	REFUSED(1,
+		"--output 'file=./kernel': the guest's kernel is in that "
+		"file\n",
+		"--kernel", "kernel", "--output", "file=./kernel");
+	REFUSED(1,
+		"--output 'file=disk': a disk of the guest is in that file\n",
+		"--kernel", "kernel", "--disk", "disk", "--output",
+		"file=disk");
+	ck_assert_int_eq(stat("kernel", &after), 0);
+	ck_assert_int_eq(before.st_size, after.st_size);
+	ck_assert_int_eq(stat("disk", &after), 0);
+	ck_assert_int_eq(after.st_size, 1 << 20);
+}
+END_TEST
+
 START_TEST(numbers_out_of_range)
 {
 	REFUSED(2, "--cpus '0': expected a number from 1 to 64\n", "--cpus",
@@ -333,6 +353,7 @@ int main(void)
 	tcase_add_test(tc, initrd_that_does_not_fit_or_open);
 	tcase_add_test(tc, memory_too_small_for_the_kernel);
 	tcase_add_test(tc, disk_that_cannot_be_one);
+	tcase_add_test(tc, output_that_is_an_input_is_spared);
 	tcase_add_test(tc, numbers_out_of_range);
 	tcase_add_test(tc, words_that_are_wrong);
 	tcase_add_test(tc, command_line_too_long);
