@@ -8,7 +8,6 @@
 
 #include "core/bits.h"
 #include "core/err.h"
-#include "core/fd.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/guard.h"
 #include "vmm/cli/host_console.h"
@@ -314,9 +313,21 @@ static int guarded_run(struct run *run, struct err *err)
 	return status;
 }
 
+static int run_with_console(struct run *run, struct err *err)
+{
+	int status;
+
+	if (host_console_init(&run->console, &console_ops, STDIN_FILENO, err) <
+	    0)
+		return STATUS_HOST;
+	status = guarded_run(run, err);
+	host_console_fini(&run->console);
+	return status;
+}
+
 int command_run(struct settings *s, struct err *err)
 {
-	AUTO_FREE struct run *run = calloc(1, sizeof(*run));
+	struct run *run;
 	int status;
 
 	if (!s->machine.kernel) {
@@ -327,16 +338,14 @@ int command_run(struct settings *s, struct err *err)
 	}
 	if (mach_config_check(&s->machine, err) < 0)
 		return STATUS_USAGE;
+	run = calloc(1, sizeof(*run));
 	if (!run) {
 		(void)err_set(err, ENOMEM, "out of memory");
 		return STATUS_HOST;
 	}
 	run->settings = s;
-	if (host_console_init(&run->console, &console_ops, STDIN_FILENO, err) <
-	    0)
-		return STATUS_HOST;
-	status = guarded_run(run, err);
-	host_console_fini(&run->console);
+	status = run_with_console(run, err);
+	free(run);
 	if (status > STATUS_SIGNAL && status < STATUS_GUEST)
 		guard_die(status - STATUS_SIGNAL);
 	return status;
