@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# The kernel is entered by PVH.
+
+guest() {
+	copy_disk data copy
+}
+
+make_disk data
+make_blank_disk copy
+boot --pvh on --disk path=data.img,id=data --disk path=copy.img,id=copy
+disk_was_copied data copy

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=dash
+#
+# functions.sh - what guest() of a case may use.  Runs in busybox's shell.
+#
+# Lines for the host start with "#guest " so that it finds them between
+# whatever else is printed.
+
+# say LINE - each on a line of its own, whatever the kernel printed before
+say() {
+	printf '\n#guest %s\n' "$*"
+}
+
+# tell KEY VALUE - something for the host to compare
+tell() {
+	say "told $1=$2"
+}
+
+power_off() {
+	if [ -d /sys/firmware/acpi ]; then
+		poweroff -f
+	else	# nobody told the guest how to
+		reboot -f
+	fi
+	sleep 1000
+}
+
+# fail SENTENCE - ends the guest and the case
+fail() {
+	trap - EXIT
+	say "failed: $*"
+	dmesg | tail -n 40
+	power_off
+}
+
+# finish - the verdict of a guest that came to its end
+finish() {
+	if bad=$(dmesg | grep -E 'BUG:|Oops|fault from EP|I/O error|blocked for more than'); then
+		fail "the kernel complains: $(echo "$bad" | head -n 1)"
+	fi
+	say passed
+	power_off
+}
+
+# check SENTENCE COMMAND... - what has to be true
+check() {
+	sentence=$1
+	shift
+	"$@" || fail "not true: $sentence"
+}
+
+# soon COMMAND... - true within 5 seconds
+soon() {
+	for _ in $(seq 50); do
+		"$@" && return
+		sleep 0.1
+	done
+	return 1
+}
+
+# count FILE... - how many of them exist
+count() {
+	n=0
+	for file; do
+		[ ! -e "$file" ] || n=$((n + 1))
+	done
+	echo $n
+}
+
+# --- PCI ---------------------------------------------------------------------
+
+# bars_of PCI - print where its BARs are, on one line
+bars_of() {
+	awk '$1 != "0x0000000000000000" { printf "%s ", $1 }' "/sys/bus/pci/devices/$1/resource"
+}
+
+# interrupts_of PCI - print how many MSI-X interrupts it has sent
+interrupts_of() {
+	awk -v name="PCI-MSIX-$1" '
+		index($0, name) { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
+
+# --- disks -------------------------------------------------------------------
+
+find_disk() {
+	for found in /sys/block/vd*; do
+		[ "$(cat "$found/serial" 2>/dev/null)" = "$1" ] && return
+	done
+	return 1
+}
+
+# disk NAME - print the name (vda) of the disk with id=NAME, when it is there
+disk() {
+	if ! soon find_disk "$1"; then
+		fail "there is no disk '$1'" >/dev/console
+	fi
+	echo "${found##*/}"
+}
+
+# pci_of DISK - print its PCI address
+pci_of() {
+	function=$(readlink -f "/sys/block/$1/device/..")
+	echo "${function##*/}"
+}
+
+# sum DISK - print the checksum of what is on it, not of what is cached
+sum() {
+	echo 3 >/proc/sys/vm/drop_caches
+	sha256sum <"/dev/$1" | cut -d' ' -f1
+}
+
+# flushes DISK - print how many flush requests it has served
+flushes() {
+	awk '{ print $16 }' "/sys/block/$1/stat"
+}
+
+# copy_disk FROM TO - read one, write and flush the other, read it again
+copy_disk() {
+	from=$(disk "$1") to=$(disk "$2")
+	tell "sum-$1" "$(sum "$from")"
+	before=$(flushes "$to")
+	dd if="/dev/$from" of="/dev/$to" bs=1M conv=fsync 2>/dev/null
+	check "fsync flushes the disk" [ "$(flushes "$to")" -gt "$before" ]
+	tell "sum-$2" "$(sum "$to")"
+}
+
+# --- IOMMU -------------------------------------------------------------------
+
+# managed PCI - is the function behind an IOMMU?
+managed() {
+	[ -e "/sys/bus/pci/devices/$1/iommu_group" ]
+}
+
+# group_of PCI - print the directory of its IOMMU group
+group_of() {
+	readlink -f "/sys/bus/pci/devices/$1/iommu_group"
+}
+
+# group_type PCI - print DMA, DMA-FQ or identity; none without a group
+group_type() {
+	if managed "$1"; then
+		cat "$(group_of "$1")/type"
+	else
+		echo none
+	fi
+}

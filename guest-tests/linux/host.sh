@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash
+#
+# host.sh - what a case may use on the host's side.
+#
+# Set before boot(): kernel_version, kernel_file, modules, cmdline, input.
+# Set by boot(): status, and the files $console and $errors.
+
+kernel_version=6.12	# or 6.1
+kernel_file=vmlinuz	# a bzImage; vmlinux: the plain ELF
+modules=(virtio-iommu virtio_blk)
+cmdline=
+input=/dev/null		# what is typed on the console
+wrapper=()		# a command that runs moat
+boots=0
+
+fail() {
+	echo "$*" >verdict
+	exit 1
+}
+
+skip() {
+	echo "$*" >verdict
+	exit 77
+}
+
+# --- files -------------------------------------------------------------------
+
+# make_disk NAME [SIZE] - make NAME.img with random bytes (8M)
+make_disk() {
+	head -c "${2:-8M}" /dev/urandom >"$1.img"
+}
+
+# make_blank_disk NAME [SIZE] - make NAME.img with zeroes (8M)
+make_blank_disk() {
+	truncate -s 0 "$1.img"
+	truncate -s "${2:-8M}" "$1.img"
+}
+
+sum_of() {
+	sha256sum <"$1.img" | cut -d' ' -f1
+}
+
+# --- run ---------------------------------------------------------------------
+
+make_guest() {
+	local kernel_dir=$1 module args=()
+
+	declare -f guest >guest.sh || fail "the case has no guest()"
+	for module in "${modules[@]}"; do
+		args+=(-m "$module")
+	done
+	"$TOOLS/make-initramfs" -o guest.img -k "$kernel_dir" "${args[@]}" \
+		-i "$GUEST_FILES/init" -f "$GUEST_FILES/functions.sh:/functions.sh" \
+		-f guest.sh:/guest.sh -f "$GUEST_PROBE:/bin/probe" ||
+		fail "cannot make the initramfs"
+}
+
+# run_moat OPTION... - run guest() in a machine with these options; sets status
+run_moat() {
+	local kernel_dir kernel
+
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --vmlinux) ||
+		skip "Debian's kernel $kernel_version cannot be fetched"
+	kernel=$(echo "$kernel_dir/boot/$kernel_file"-*)
+	make_guest "$kernel_dir"
+	boots=$((boots + 1))
+	console=console-$boots errors=errors-$boots status=0
+	# 137, not 124, if moat itself hangs
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 200 "$MOAT" run --kernel "$kernel" --initrd guest.img \
+		--cmdline "quiet loglevel=1 $cmdline" --timeout 300s -v "$@" <"$input" >"$console" 2>"$errors" || status=$?
+	((status != 125)) || fail "$(tail -n 1 "$errors")"
+	said="$(tr -d '\r' <"$console" | sed -n 's/^#guest //p')"
+	if [[ $said =~ failed:\ ([^$'\n']*) ]]; then
+		fail "in the guest: ${BASH_REMATCH[1]}"
+	fi
+}
+
+# boot OPTION... - the same, and the guest has to pass and to power off
+boot() {
+	run_moat "$@"
+	ended_with 0
+	grep -qx passed <<<"$said" || fail "the guest did not come to its end"
+}
+
+# type_when LINE TEXT - type TEXT on the console of the next boot() once the
+# guest has said LINE: what comes before somebody reads is lost
+type_when() {
+	local output=console-$((boots + 1))
+
+	input=typed
+	rm -f typed
+	mkfifo typed
+	{
+		for _ in {1..600}; do
+			! grep -qs "^#guest $1" "$output" || break
+			sleep 0.2
+		done
+		printf '%s\n' "$2"
+	} >typed &
+}
+
+# --- expectations ------------------------------------------------------------
+
+ended_with() {
+	[ "$status" = "$1" ] || fail "moat ended with $status instead of $1: $(tail -n 1 "$errors")"
+}
+
+# told KEY - print what the guest told under KEY
+told() {
+	sed -n "s/^told $1=//p" <<<"$said" | tail -n 1
+}
+
+# told_is KEY VALUE
+told_is() {
+	[ "$(told "$1")" = "$2" ] || fail "the guest's $1 is '$(told "$1")' instead of '$2'"
+}
+
+# disk_was_copied FROM TO - the guest read what the host wrote, and back
+disk_was_copied() {
+	told_is "sum-$1" "$(sum_of "$1")"
+	told_is "sum-$2" "$(sum_of "$1")"
+	cmp -s "$1.img" "$2.img" || fail "what the guest wrote to '$2' is not what it read from '$1'"
+}
+
+# moat_says PATTERN - on its standard error
+moat_says() {
+	grep -qE "$1" "$errors" || fail "moat does not say '$1'"
+}
+
+# iommu_count NAME - print what moat counted: attaches, maps, faults, ...
+iommu_count() {
+	sed -n "s/^moat: IOMMU:.*[ (]\([0-9]*\) $1\b.*/\1/p" "$errors" | tail -n 1
+}
+
+# iommu_was_used - devices were attached and transfers translated, no faults
+iommu_was_used() {
+	local name
+
+	moat_says '^moat: IOMMU on: '
+	for name in attaches maps translations; do
+		(($(iommu_count $name) > 0)) || fail "the IOMMU counted no $name"
+	done
+	[ "$(iommu_count faults)" = 0 ] || fail "the IOMMU counted $(iommu_count faults) faults"
+}
+
+iommu_was_off() {
+	moat_says '^moat: IOMMU off: '
+	[ -z "$(iommu_count attaches)" ] || fail "there is an IOMMU"
+}
