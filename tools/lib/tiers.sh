@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash
+#
+# tiers.sh - the tiers of tools/test: each is a function that says what it does
+# on its output, counts with tally() and returns 0, 1 or 77 (cannot run; its
+# last line says why).
+#
+# Used: $root, $builds, $long, $work, $tier.  Functions run in a subshell with
+# "set -e".
+# shellcheck disable=SC2154
+
+# tally PASSED FAILED SKIPPED - of the tier that runs; 1 0 0 if it is not called
+tally() {
+	echo "$*" >"$work/$tier.tally"
+}
+
+# --- builds ------------------------------------------------------------------
+
+# build NAME OPTION... - with warnings as errors, in $builds/NAME
+build() {
+	local dir=$builds/$1
+	shift
+
+	# other options than last time: from the start
+	if [ "$(cat "$dir/options" 2>/dev/null)" != "${CC-} $*" ]; then
+		rm -rf "$dir"
+		meson setup "$dir" "$root" -Dwerror=true "$@"
+		echo "${CC-} $*" >"$dir/options"
+	fi
+	ninja -C "$dir"
+}
+
+# meson_test NAME OPTION... - run the tests of a build, and count them
+meson_test() {
+	local dir=$builds/$1 log status=0
+	shift
+
+	log=$dir/meson-logs/testlog
+	rm -f "$log.json"
+	# ThreadSanitizer of clang 14 needs addresses that are not too random
+	"${fixed_addresses[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || status=$?
+	[ -e "$log.json" ] || return 1
+	# shellcheck disable=SC2046 # three numbers
+	tally $("$root/tools/lib/tally-meson" "$log.json")
+	return "$status"
+}
+
+fixed_addresses=(setarch -R)
+"${fixed_addresses[@]}" true 2>/dev/null || fixed_addresses=()
+
+tier_gcc() { build gcc; }
+tier_clang() { CC=clang build clang; }
+tier_release() { build release --buildtype release; }
+
+# --- unit tests --------------------------------------------------------------
+
+tier_unit() {
+	meson_test gcc
+}
+
+tier_asan() {
+	CC=clang build asan -Db_sanitize=address,undefined -Db_lundef=false
+	ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		meson_test asan --no-suite tree
+}
+
+# In one process each, where ThreadSanitizer sees all threads.
+tier_tsan() {
+	CC=clang build tsan -Db_sanitize=thread -Db_lundef=false
+	CK_FORK=no TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 meson_test tsan --no-suite tree
+}
+
+# Each target runs for some seconds, or with --long for ten minutes.
+tier_fuzz() {
+	local args=()
+
+	CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	[ -z "$long" ] || args=(--timeout-multiplier 0 --test-args=-max_total_time=600)
+	meson_test fuzz --suite fuzz "${args[@]}"
+}
+
+# --- the tree ----------------------------------------------------------------
+
+tier_format() {
+	local files
+
+	mapfile -t files < <(cd "$root" && find . -name '.?*' -prune -o -path './build*' -prune -o -name '*.[ch]' -print)
+	(cd "$root" && clang-format --dry-run -Werror "${files[@]}")
+	echo "${#files[@]} files"
+}
+
+# scripts - print what is a shell script
+scripts() {
+	(cd "$root" && grep -rlIE --exclude-dir='build*' --exclude-dir=.git '^#!.*\<(ba|da)?sh\>|^# shellcheck shell=' .)
+}
+
+tier_scripts() {
+	local files
+
+	mapfile -t files < <(scripts)
+	(cd "$root" && shellcheck -x "${files[@]}")
+	echo "${#files[@]} scripts"
+}
+
+# --- KVM ---------------------------------------------------------------------
+
+# The tests of vmm/kvm again, this time on a KVM that runs any instruction.
+tier_kvm() {
+	local program=$builds/gcc/vmm/kvm/tests/test_kvm
+
+	on_kvm "$program"
+}
+
+# on_kvm COMMAND... - and count what a program of Check's says
+on_kvm() {
+	local said status=0
+
+	said=$("$root/tools/kvm-host" "$@" </dev/null 2>&1) || status=$?
+	echo "$said"
+	((status != 125)) || return 77
+	if [[ $said =~ Checks:\ ([0-9]+),\ Failures:\ ([0-9]+),\ Errors:\ ([0-9]+) ]]; then
+		tally $((BASH_REMATCH[1] - BASH_REMATCH[2] - BASH_REMATCH[3])) $((BASH_REMATCH[2] + BASH_REMATCH[3])) 0
+	fi
+	return "$status"
+}
+
+# guests N - boot the guests in nested host N; several runs share the cases
+guests() {
+	local status=0 line
+
+	"$root/guest-tests/linux/run" --build "$builds/gcc" --logs "$work/guests-$1" --share "$work/guests" \
+		-j 1 --instance "$1" | tee "$work/$tier.out" || status=$?
+	line=$(tail -n 1 "$work/$tier.out")
+	[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || return 1
+	tally "${BASH_REMATCH[@]:1}"
+	return "$status"
+}
+
+tier_guests() { guests 0; }
+tier_more_guests() { guests 1; }
+
+# --- soaks -------------------------------------------------------------------
+
+tier_kvm_host_soak() {
+	"$root/tools/tests/kvm-host-soak" 50
+}
+
+tier_boot_soak() {
+	"$root/guest-tests/linux/run" --build "$builds/gcc" --logs "$work/soak" --repeat 200 disk-behind-iommu
+}
