@@ -204,6 +204,7 @@ static void adopt(struct blk_fixture *f, unsigned ways, uint64_t features,
 	fix_init(&f->dev, ways);
 	ck_assert_msg(blk_new_on(&d, &f->dev.env, &config, engine, &err) == 0,
 		      "%s", err.msg);
+	unlink(f->path); /* nothing stays behind, however the test ends */
 	fix_adopt(&f->dev, d);
 	fix_start(&f->dev, features);
 	f->drv = &f->dev.drv[0];
