@@ -3,7 +3,7 @@
 #
 # host.sh - what a case may use on the host's side.
 #
-# Set before boot(): kernel_version, kernel_file, modules, cmdline, input.
+# Set before boot(): kernel_version, kernel_file, modules, cmdline, input, wrapper.
 # Set by boot(): status, and the files $console and $errors.
 
 kernel_version=6.12	# or 6.1
@@ -26,15 +26,15 @@ skip() {
 
 # --- files -------------------------------------------------------------------
 
-# make_disk NAME [SIZE] - make NAME.img with random bytes (8M)
+# make_disk NAME [SIZE] - make NAME.img with random bytes (4M)
 make_disk() {
-	head -c "${2:-8M}" /dev/urandom >"$1.img"
+	head -c "${2:-4M}" /dev/urandom >"$1.img"
 }
 
-# make_blank_disk NAME [SIZE] - make NAME.img with zeroes (8M)
+# make_blank_disk NAME [SIZE] - make NAME.img with zeroes (4M)
 make_blank_disk() {
 	truncate -s 0 "$1.img"
-	truncate -s "${2:-8M}" "$1.img"
+	truncate -s "${2:-4M}" "$1.img"
 }
 
 sum_of() {
@@ -67,8 +67,9 @@ run_moat() {
 	boots=$((boots + 1))
 	console=console-$boots errors=errors-$boots status=0
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 200 "$MOAT" run --kernel "$kernel" --initrd guest.img \
-		--cmdline "quiet loglevel=1 $cmdline" --timeout 300s -v "$@" <"$input" >"$console" 2>"$errors" || status=$?
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run --kernel "$kernel" --initrd guest.img \
+		--cmdline "quiet loglevel=1 $cmdline" --timeout 300s --no-reboot -v "$@" \
+		<"$input" >"$console" 2>"$errors" || status=$?
 	((status != 125)) || fail "$(tail -n 1 "$errors")"
 	said="$(tr -d '\r' <"$console" | sed -n 's/^#guest //p')"
 	if [[ $said =~ failed:\ ([^$'\n']*) ]]; then

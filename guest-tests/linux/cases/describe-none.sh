@@ -10,5 +10,5 @@ guest() {
 modules=(virtio_blk)
 make_disk data
 make_blank_disk copy
-boot --describe none --no-reboot --disk path=data.img,id=data --disk path=copy.img,id=copy
+boot --describe none --disk path=data.img,id=data --disk path=copy.img,id=copy
 disk_was_copied data copy

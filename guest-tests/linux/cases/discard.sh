@@ -20,7 +20,7 @@ exit $status
 END
 wrapper=(sh around)
 
-make_disk data
+make_disk data 8M
 cp data.img expected.img
 dd if=/dev/zero of=expected.img bs=1M seek=1 count=2 conv=notrunc status=none
 dd if=/dev/zero of=expected.img bs=1M seek=5 count=1 conv=notrunc status=none

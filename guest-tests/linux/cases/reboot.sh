@@ -13,7 +13,7 @@ guest() {
 
 make_blank_disk state
 printf 1 | dd of=state.img conv=notrunc status=none
-boot --iommu on --disk path=state.img,id=state
+boot --no-reboot=off --iommu on --disk path=state.img,id=state
 told_is boot-1 DMA-FQ
 told_is boot-2 DMA-FQ
 iommu_was_used
