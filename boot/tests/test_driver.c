@@ -197,6 +197,36 @@ START_TEST(archive_inside_a_row_of_compressed_ones_is_found)
 }
 END_TEST
 
+START_TEST(module_in_the_tenth_part_is_found)
+{
+	if (!codec_built(&codec_gzip))
+		return;
+	put_archive(&archive, NULL);
+	for (unsigned i = 0; i < 9; i++)
+		codec_pack(&initrd, &codec_gzip, archive.data, archive.len);
+	put_archive(&initrd, "virtio-iommu.ko");
+	ck_assert_int_eq(find_in(&initrd), 1);
+}
+END_TEST
+
+START_TEST(junk_in_a_compressed_part_does_not_hide_the_next_one)
+{
+	uint32_t random = 1;
+
+	if (!codec_built(codecs[_i]))
+		return;
+	put_archive(&archive, NULL);
+	for (unsigned i = 0; i < 300000; i++) {
+		random = random * 1664525 + 1013904223;
+		buf_put8(&archive, (uint8_t)(random >> 24));
+	}
+	codec_pack(&initrd, codecs[_i], archive.data, archive.len);
+	buf_put_zero(&initrd, 8);
+	put_archive(&initrd, "virtio-iommu.ko");
+	ck_assert_int_eq(find_in(&initrd), 1);
+}
+END_TEST
+
 START_TEST(unknown_initrd_is_told)
 {
 	buf_put(&initrd, "BZh91AY&SY", 10);
@@ -295,7 +325,7 @@ START_TEST(driver_text_across_two_reads_is_found)
 	struct elf_plan plan = small_kernel;
 
 	/* Around the end of the first MiB of the file, byte by byte. */
-	for (unsigned i = 0; i < 2 * sizeof(fault_text); i++) {
+	for (unsigned i = 0; i < 4 * sizeof(fault_text); i++) {
 		plan.segments[1].at = MIB(20);
 		plan.segments[0].filesz = MIB(1) - 300 + i;
 		plan.segments[0].memsz = MIB(2);
@@ -422,6 +452,9 @@ static TCase *initrd_cases(void)
 	tcase_add_loop_test(tc, archives_of_all_kinds_in_a_row_are_searched, 0,
 			    n);
 	tcase_add_test(tc, archive_inside_a_row_of_compressed_ones_is_found);
+	tcase_add_test(tc, module_in_the_tenth_part_is_found);
+	tcase_add_loop_test(
+		tc, junk_in_a_compressed_part_does_not_hide_the_next_one, 0, n);
 	tcase_add_test(tc, unknown_initrd_is_told);
 	tcase_add_test(tc, initrd_of_nothing_has_no_driver);
 	tcase_add_test(tc, truncated_initrd_is_searched_as_far_as_it_goes);

@@ -327,6 +327,9 @@ START_TEST(notes_too_large_or_empty_are_not_read)
 	ck_assert(!elf.has_pvh);
 	le64_store(program(2) + P_FILESZ, 49);
 	ck_assert_int_eq(parse(), -ENODATA);
+	le64_store(program(2) + P_FILESZ, 47);
+	ck_assert_int_eq(parse(), 0);
+	ck_assert(!elf.has_pvh);
 }
 END_TEST
 
