@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * guest - the first process of a benchmark's guest.
+ *
+ * It writes marks, each a line "@NAME", whose arrival watch.c notes: "init" at
+ * once; then, with bench=all on the kernel's command line, "modules" with all
+ * of /modules/order loaded and the disk found, a rest of two seconds, and
+ * "read-SIZE", "read-SIZE-end" around 64 MiB read in blocks of SIZE.  "halt"
+ * is the last one.
+ *
+ * Linked statically, so that nothing has to be looked up and loaded.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DISK		"/dev/vda"
+#define READ_TOTAL	(64u << 20)
+#define READ_MAX	(1u << 20)
+#define REST_MS		2000
+#define DISK_TIMEOUT_MS 30000
+
+static void say(const char *text)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "@%s\n", text);
+
+	(void)!write(STDOUT_FILENO, line, (size_t)n);
+}
+
+static _Noreturn void halt(void)
+{
+	say("halt");
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+static _Noreturn void fail(const char *what, const char *which)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), "failed: %s '%.60s': %s", what, which,
+		 strerror(errno));
+	say(text);
+	halt();
+}
+
+static void rest(long ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void load_module(const char *name)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "/modules/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
+		fail("cannot load module", name);
+	close(fd);
+}
+
+static void load_modules(void)
+{
+	char name[128];
+	FILE *order = fopen("/modules/order", "re");
+
+	if (!order)
+		fail("cannot read", "/modules/order");
+	while (fgets(name, sizeof(name), order)) {
+		name[strcspn(name, "\n")] = '\0';
+		load_module(name);
+	}
+	fclose(order);
+}
+
+static int open_disk(void)
+{
+	for (int ms = 0; ms < DISK_TIMEOUT_MS; ms++) {
+		int fd = open(DISK, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+		if (fd >= 0)
+			return fd;
+		rest(1);
+	}
+	fail("cannot open", DISK);
+}
+
+static void read_disk(int fd, uint8_t *buf, size_t block, const char *name)
+{
+	char mark[32];
+
+	snprintf(mark, sizeof(mark), "read-%s", name);
+	say(mark);
+	for (size_t done = 0; done < READ_TOTAL; done += block) {
+		if (pread(fd, buf, block, (off_t)done) != (ssize_t)block)
+			fail("cannot read", DISK);
+	}
+	strcat(mark, "-end");
+	say(mark);
+}
+
+static void read_all(int fd)
+{
+	uint8_t *buf = aligned_alloc(READ_MAX, READ_MAX);
+
+	if (!buf)
+		fail("no memory for", "a block");
+	memset(buf, 1, READ_MAX);
+	read_disk(fd, buf, 1u << 20, "1m");
+	read_disk(fd, buf, 64u << 10, "64k");
+	read_disk(fd, buf, 4u << 10, "4k");
+	free(buf);
+}
+
+static void own_console(void)
+{
+	int fd = open("/dev/console", O_RDWR);
+
+	if (fd < 0)
+		return; /* the kernel has opened it already */
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+}
+
+int main(void)
+{
+	const char *bench = getenv("bench");
+	int fd;
+
+	own_console();
+	say("init");
+	if (!bench || strcmp(bench, "all") != 0)
+		halt();
+	mkdir("/dev", 0755);
+	if (mount("dev", "/dev", "devtmpfs", 0, "") < 0 && errno != EBUSY)
+		fail("cannot mount", "/dev");
+	load_modules();
+	fd = open_disk();
+	say("modules");
+	rest(REST_MS);
+	read_all(fd);
+	say("rest");
+	rest(REST_MS);
+	halt();
+}
