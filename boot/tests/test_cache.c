@@ -308,6 +308,7 @@ START_TEST(files_of_others_are_left_alone)
 		"README",
 		"kernel-00000000000000000",
 		"kernel-000000000000000G",
+		"kernel-0123456789abcdef.bak",
 	};
 	const char *left;
 
