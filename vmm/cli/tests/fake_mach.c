@@ -11,11 +11,12 @@
  *	sleep MS	wait
  *	wait		for mach_stop()
  *	deaf		the same, and take no input
- *	stuck		for ever
+ *	stuck		for ever; "stuck aloud" says when it is asked to stop
  *	poweroff, reboot, panic, crash, fail	how the run ends
  *	signal N	raise it
  *
- * The script may start with "new-fails" or "new-waits" (mach_new() does).
+ * The script may start with "new-fails" or "new-waits" (mach_new() does;
+ * with "aloud" it says so first).
  * mach_print_topology() prints the configuration.
  */
 #include <assert.h>
@@ -236,6 +237,24 @@ static bool do_wait(struct mach *m, bool deaf, long ms)
 	return go;
 }
 
+/* What is no guest's text */
+static void say(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+__attribute__((noreturn)) static void do_stuck(struct mach *m, bool aloud)
+{
+	pthread_mutex_lock(&m->lock);
+	while (!m->stopped)
+		pthread_cond_wait(&m->changed, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+	if (aloud)
+		say("asked to stop\n");
+	for (;;)
+		(void)pause();
+}
+
 static bool end(struct mach *m, enum mach_outcome outcome)
 {
 	m->outcome = outcome;
@@ -264,8 +283,7 @@ static bool command(struct mach *m, const char *name, const char *arg)
 	if (strcmp(name, "deaf") == 0)
 		return do_wait(m, true, -1);
 	if (strcmp(name, "stuck") == 0)
-		for (;;)
-			(void)pause();
+		do_stuck(m, strcmp(arg, "aloud") == 0);
 	if (strcmp(name, "signal") == 0) {
 		(void)raise((int)n);
 		return true;
@@ -322,8 +340,11 @@ int mach_new(struct mach **ret_m, const struct mach_config *config,
 	if (strncmp(kernel, "new-fails", 9) == 0)
 		return err_set(err, ENOEXEC, "kernel '%s': not a kernel",
 			       kernel);
-	if (strncmp(kernel, "new-waits", 9) == 0)
+	if (strncmp(kernel, "new-waits", 9) == 0) {
+		if (strstr(kernel, "aloud"))
+			say("setting up\n");
 		(void)pause();
+	}
 	m = calloc(1, sizeof(*m));
 	assert(m);
 	m->config = *config;

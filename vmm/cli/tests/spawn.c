@@ -25,18 +25,27 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* nohup, and a shell that starts us in its background, would have the child
+ * ignore what the tests send. */
+static void default_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		(void)signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void become(spawn_before_fn before, const char *const *argv)
 {
 	char *args[ARGS_MAX + 1] = {(char[]){"moat"}};
-	sigset_t none;
 	int n = 1;
 
 	for (; *argv && n < ARGS_MAX; argv++)
 		args[n++] = strdup(*argv);
 	args[n] = NULL;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	default_signals();
 	if (before)
 		before();
 	execv(spawn_program, args);

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <termios.h>
 
-#define SPAWN_PATIENCE_MS 10000
+#define SPAWN_PATIENCE_MS 60000
 #define SPAWN_TEXT_MAX	  (1024 * 1024)
 
 /* The program; argv[0] is "moat". */

@@ -98,8 +98,8 @@ END_TEST
 
 START_TEST(timeout_is_124)
 {
-	result_is(RUN("run", "--timeout", "200ms", "--kernel", "wait"), 124, "",
-		  REASON "moat: timeout: the guest has not ended after 0.2 "
+	result_is(RUN("run", "--timeout", "1s", "--kernel", "wait"), 124, "",
+		  REASON "moat: timeout: the guest has not ended after 1 "
 			 "s\n");
 	result_is(RUN("run", "--timeout", "1h", "--kernel", "poweroff"), 0, "",
 		  REASON);
@@ -108,9 +108,8 @@ END_TEST
 
 START_TEST(timeout_counts_before_the_machine_stands)
 {
-	result_is(RUN("run", "--timeout", "200ms", "--kernel", "new-waits"),
-		  124, "",
-		  "moat: timeout: the guest has not ended after 0.2 s\n");
+	result_is(RUN("run", "--timeout", "1s", "--kernel", "new-waits"), 124,
+		  "", "moat: timeout: the guest has not ended after 1 s\n");
 }
 END_TEST
 
@@ -118,9 +117,8 @@ START_TEST(machine_that_does_not_stop_is_left)
 {
 	double start = seconds();
 
-	result_is(RUN("run", "--timeout", "100ms", "--kernel", "stuck"), 124,
-		  "",
-		  REASON "moat: timeout: the guest has not ended after 0.1 s\n"
+	result_is(RUN("run", "--timeout", "1s", "--kernel", "stuck"), 124, "",
+		  REASON "moat: timeout: the guest has not ended after 1 s\n"
 			 "moat: the machine does not stop, leaving it\n");
 	ck_assert_double_gt(seconds() - start, 5.0);
 }
@@ -354,17 +352,17 @@ static void stdout_without_reading(void)
 START_TEST(reader_that_sleeps_does_not_stop_the_timeout)
 {
 	result_is(spawn_run(stdout_without_reading, NULL, 0,
-			    ARGV("run", "--timeout", "300ms", "--kernel",
+			    ARGV("run", "--timeout", "1s", "--kernel",
 				 "flood 300000;poweroff")),
 		  124, "",
-		  REASON "moat: timeout: the guest has not ended after 0.3 "
+		  REASON "moat: timeout: the guest has not ended after 1 "
 			 "s\n");
 	/* Small enough for moat's buffer: the guest ends, its text waits. */
 	result_is(spawn_run(stdout_without_reading, NULL, 0,
-			    ARGV("run", "--timeout", "300ms", "--kernel",
+			    ARGV("run", "--timeout", "1s", "--kernel",
 				 "flood 100000;poweroff")),
 		  124, "",
-		  REASON "moat: timeout: the guest has not ended after 0.3 "
+		  REASON "moat: timeout: the guest has not ended after 1 "
 			 "s\n");
 }
 END_TEST
@@ -433,7 +431,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, power_off_is_0);
 	tcase_add_test(tc, reboot_without_reboot_is_0);
 	tcase_add_test(tc, panic_and_crash_are_255);

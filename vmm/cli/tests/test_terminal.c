@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/bits.h"
+#include "vmm/cli/guard.h"
 #include "vmm/cli/tests/spawn.h"
 
 const char *spawn_program = MOAT_FAKE;
@@ -29,45 +30,49 @@ static double seconds(void)
  * Signals.
  */
 
-static int killed_with(const char *script, int sig, int times)
+/* The status of a run that gets @sig as soon as it says "up". */
+static int killed_with(const char *script, int sig)
 {
 	static struct spawn_tty t;
+	int status;
 
 	spawn_tty(&t, NULL, ARGV("run", "--kernel", script));
-	if (strstr(script, "print"))
-		spawn_expect(&t, "up");
-	else
-		(void)usleep(100000);
-	for (int i = 0; i < times; i++) {
-		(void)kill(t.pid, sig);
-		(void)usleep(100000);
-	}
-	sig = spawn_end(&t);
+	spawn_expect(&t, "up");
+	(void)kill(t.pid, sig);
+	status = spawn_end(&t);
 	ck_assert(!spawn_is_raw(&t));
-	return sig;
+	return status;
 }
 
 START_TEST(signals_end_the_run_as_shells_expect)
 {
-	ck_assert_int_eq(killed_with("print up;wait", SIGTERM, 1), 143);
-	ck_assert_int_eq(killed_with("print up;wait", SIGINT, 1), 130);
-	ck_assert_int_eq(killed_with("print up;wait", SIGHUP, 1), 129);
+	ck_assert_int_eq(killed_with("print up;wait", SIGTERM), 143);
+	ck_assert_int_eq(killed_with("print up;wait", SIGINT), 130);
+	ck_assert_int_eq(killed_with("print up;wait", SIGHUP), 129);
 }
 END_TEST
 
 START_TEST(signals_end_a_machine_that_does_not_stand_yet)
 {
-	ck_assert_int_eq(killed_with("new-waits", SIGTERM, 1), 143);
-	ck_assert_int_eq(killed_with("new-waits", SIGINT, 1), 130);
+	ck_assert_int_eq(killed_with("new-waits aloud", SIGTERM), 143);
+	ck_assert_int_eq(killed_with("new-waits aloud", SIGINT), 130);
 }
 END_TEST
 
 START_TEST(second_signal_ends_at_once)
 {
-	double start = seconds();
+	static struct spawn_tty t;
+	double start;
 
-	ck_assert_int_eq(killed_with("print up;stuck", SIGTERM, 2), 143);
-	ck_assert_double_lt(seconds() - start, 3.0);
+	spawn_tty(&t, NULL, ARGV("run", "--kernel", "print up;stuck aloud"));
+	spawn_expect(&t, "up");
+	start = seconds();
+	(void)kill(t.pid, SIGTERM);
+	spawn_expect(&t, "asked to stop");
+	(void)kill(t.pid, SIGTERM);
+	ck_assert_int_eq(spawn_end(&t), 143);
+	ck_assert_double_lt((seconds() - start) * 1000, GUARD_GRACE_MS);
+	ck_assert(!spawn_is_raw(&t));
 }
 END_TEST
 
@@ -98,14 +103,14 @@ START_TEST(deadly_signals_restore_the_terminal)
 				     SIGILL,  SIGQUIT, SIGUSR1, SIGALRM};
 
 	for (size_t i = 0; i < ARRAY_SIZE(deadly); i++)
-		ends_by(deadly[i], killed_with("print up;wait", deadly[i], 1));
+		ends_by(deadly[i], killed_with("print up;wait", deadly[i]));
 }
 END_TEST
 
 START_TEST(fault_inside_restores_the_terminal)
 {
-	ends_by(SIGSEGV, killed_with("signal 11", 0, 1));
-	ends_by(SIGABRT, killed_with("signal 6", 0, 1));
+	ends_by(SIGSEGV, killed_with("print up;signal 11", 0));
+	ends_by(SIGABRT, killed_with("print up;signal 6", 0));
 }
 END_TEST
 
@@ -171,8 +176,7 @@ START_TEST(timeout_restores_the_terminal)
 	static struct spawn_tty t;
 
 	spawn_tty(&t, NULL,
-		  ARGV("run", "--timeout", "300ms", "--kernel",
-		       "print up;wait"));
+		  ARGV("run", "--timeout", "1s", "--kernel", "print up;wait"));
 	spawn_wait_raw(&t, true);
 	ck_assert_int_eq(spawn_end(&t), 124);
 	ck_assert(!spawn_is_raw(&t));
@@ -443,7 +447,7 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, signals_end_the_run_as_shells_expect);
 	tcase_add_test(tc, signals_end_a_machine_that_does_not_stand_yet);
 	tcase_add_test(tc, second_signal_ends_at_once);
