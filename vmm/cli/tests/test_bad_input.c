@@ -23,7 +23,7 @@ const char *spawn_program = MOAT;
 
 #define OLD_LOG "an older run's text\n"
 
-static char dir[] = "/tmp/moat-bad-XXXXXX";
+static char dir[32];
 
 static void make_file(const char *path, const void *bytes, size_t len,
 		      off_t size)
@@ -53,6 +53,7 @@ static void make_truncated_bzimage(void)
 
 static void setup(void)
 {
+	strcpy(dir, "/tmp/moat-bad-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(chdir(dir), 0);
 	ck_assert_int_eq(mkdir("cache", 0755), 0);
@@ -347,7 +348,7 @@ int main(void)
 	}
 	sr = srunner_create(s);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, kernel_that_is_no_kernel);
 	tcase_add_test(tc, kernel_that_is_cut_short);
 	tcase_add_test(tc, initrd_that_does_not_fit_or_open);

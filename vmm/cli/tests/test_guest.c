@@ -20,10 +20,11 @@ const char *spawn_program = MOAT;
 		  ARGV("run", "--cache", "none", "--iommu", "off", "--kernel", \
 		       "kernel", "--timeout", "20s", __VA_ARGS__))
 
-static char dir[] = "/tmp/moat-guest-XXXXXX";
+static char dir[32];
 
 static void setup(void)
 {
+	strcpy(dir, "/tmp/moat-guest-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(chdir(dir), 0);
 	guest_start();
@@ -117,16 +118,16 @@ END_TEST
 START_TEST(halted_and_spinning_guests_time_out)
 {
 	static const char line[] =
-		"moat: timeout: the guest has not ended after 0.3 s\n";
+		"moat: timeout: the guest has not ended after 1 s\n";
 
 	guest_halt();
 	guest_write("kernel");
-	result_is(RUN("--timeout", "300ms"), 124, "", line);
+	result_is(RUN("--timeout", "1s"), 124, "", line);
 	guest_start();
 	guest_spin();
 	guest_write("kernel");
-	result_is(RUN("--timeout", "300ms"), 124, "", line);
-	result_is(RUN("--timeout", "300ms", "--cpus", "4"), 124, "", line);
+	result_is(RUN("--timeout", "1s"), 124, "", line);
+	result_is(RUN("--timeout", "1s", "--cpus", "4"), 124, "", line);
 }
 END_TEST
 
@@ -211,7 +212,7 @@ int main(void)
 	}
 	sr = srunner_create(s);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, guest_prints_and_powers_off);
 	tcase_add_test(tc, reboot_ends_or_starts_anew);
 	tcase_add_test(tc, pvpanic_is_a_panic);
