@@ -2,12 +2,7 @@
 /*
  * endpoint.h - one device's identity, and the views its users hold.
  *
- * A view is a struct dma: it translates through the endpoint's domain, with a
- * cache and a table of holds of its own, so that users share nothing they
- * write to.
- *
- * Threads: endpoints are changed under the IOMMU's op lock; each view belongs
- * to one user at a time.
+ * Threads: endpoints are changed under the IOMMU's op lock.
  */
 #ifndef MOAT_IOMMU_ENDPOINT_H
 #define MOAT_IOMMU_ENDPOINT_H
@@ -18,25 +13,10 @@
 
 #include "core/dma.h"
 #include "core/list.h"
-#include "iommu/hold.h"
 #include "iommu/iommu.h"
-#include "iommu/tlb.h"
 
 struct iommu_domain;
-
-/* Written by the view's user alone, read by whoever sums. */
-struct view_stats {
-	_Atomic uint64_t translations, hits, walks, faults;
-};
-
-struct iommu_view {
-	struct dma dma;
-	struct iommu_endpoint *ep;
-	struct iommu_view *next;
-	struct tlb tlb;
-	struct view_stats stats;
-	struct hold_table holds;
-};
+struct iommu_view;
 
 struct iommu_endpoint {
 	struct iommu *iommu;

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * view.h - what one user of an endpoint holds.
+ *
+ * A view is a struct dma: it translates through the endpoint's domain, with a
+ * cache and a table of holds of its own, so that users share nothing they
+ * write to.
+ *
+ * Threads: a view belongs to one user at a time; others drain its holds and
+ * sum its counters.
+ */
+#ifndef MOAT_IOMMU_VIEW_H
+#define MOAT_IOMMU_VIEW_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/dma.h"
+#include "iommu/hold.h"
+#include "iommu/tlb.h"
+
+struct iommu_endpoint;
+struct iommu_stats;
+
+/* Written by the view's user alone, read by whoever sums. */
+struct view_stats {
+	_Atomic uint64_t translations, hits, walks, faults;
+};
+
+struct iommu_view {
+	struct dma dma;
+	struct iommu_endpoint *ep;
+	struct iommu_view *next;
+	struct tlb tlb;
+	struct view_stats stats;
+	struct hold_table holds;
+};
+
+/* Return: a view that nobody finds yet; NULL without memory. */
+struct iommu_view *view_new(struct iommu_endpoint *ep);
+void view_free(struct iommu_view *v);
+
+/* Adds the view's counters. */
+void view_add_stats(const struct iommu_view *v, struct iommu_stats *s);
+
+#endif
