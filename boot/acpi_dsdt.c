@@ -74,7 +74,6 @@ static void put_host_bridge(struct buf *b, struct buf *res,
 	aml_name_int(b, "_BBN", 0);
 	aml_name_int(b, "_CCA", 1);
 	res_bus_window(res, 0, 0);
-	res_io(res, 0xcf8, 8);
 	if (c->mmio32.first < c->mmio32.last)
 		res_window32(res, c->mmio32);
 	if (c->mmio64.first < c->mmio64.last)

@@ -17,7 +17,6 @@ DefinitionBlock ("", "DSDT", 2, "MOAT  ", "MOATVM  ", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0, 0, 0, 1)
-				IO (Decode16, 0xcf8, 0xcf8, 1, 8)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
 					0, 0xc0000000, 0xeebfffff, 0, 0x2ec00000)
 				QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
