@@ -236,6 +236,17 @@ static int status_of_cause(struct run *run)
 	return STATUS_HOST;
 }
 
+/* Who ends the run of a guest that has panicked does not make it a good one;
+ * only a signal counts more, because a shell ends its script by that. */
+static int status_of_panic(struct run *run)
+{
+	int sig;
+
+	if (guard_cause(&run->guard, &sig) == GUARD_SIGNAL)
+		return STATUS_SIGNAL + sig;
+	return STATUS_GUEST;
+}
+
 static int status_of_outcome(struct run *run, enum mach_outcome outcome)
 {
 	switch (outcome) {
@@ -244,7 +255,7 @@ static int status_of_outcome(struct run *run, enum mach_outcome outcome)
 		return run->drain_cut ? status_of_cause(run) : STATUS_OK;
 	case MACH_PANICKED:
 	case MACH_CRASHED:
-		return STATUS_GUEST;
+		return status_of_panic(run);
 	case MACH_STOPPED:
 		return status_of_cause(run);
 	case MACH_FAILED:

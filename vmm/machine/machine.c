@@ -318,7 +318,7 @@ static int run_once(struct mach *m, enum mach_outcome *ret_o, struct err *err)
 	event = wait_for_event(m, &panicked);
 	stop_vcpus(m);
 	*ret_o = MACH_PANICKED;
-	if (panicked && event != EVENT_STOP)
+	if (panicked)
 		return 0;
 	switch (event) {
 	case EVENT_NONE:

@@ -35,7 +35,7 @@
 #include "vmm/machine/machine.h"
 
 #define INPUT_ROOM  16
-#define PANIC_GRACE 300 /* ms */
+#define PANIC_GRACE 2000 /* ms */
 
 struct mach {
 	struct mach_config config;

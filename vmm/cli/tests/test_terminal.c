@@ -52,6 +52,20 @@ START_TEST(signals_end_the_run_as_shells_expect)
 }
 END_TEST
 
+START_TEST(panic_counts_though_somebody_ends_the_run_but_a_signal_counts_more)
+{
+	static const char script[] =
+		"print Kernel panic - not syncing: up\\n;wait";
+	static struct spawn_tty t;
+
+	ck_assert_int_eq(killed_with(script, SIGTERM), 143);
+	spawn_tty(&t, NULL, ARGV("run", "--kernel", script));
+	spawn_expect(&t, "up");
+	spawn_type(&t, "\001x");
+	ck_assert_int_eq(spawn_end(&t), 255);
+}
+END_TEST
+
 START_TEST(signals_end_a_machine_that_does_not_stand_yet)
 {
 	ck_assert_int_eq(killed_with("new-waits aloud", SIGTERM), 143);
@@ -449,6 +463,9 @@ int main(void)
 
 	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, signals_end_the_run_as_shells_expect);
+	tcase_add_test(
+		tc,
+		panic_counts_though_somebody_ends_the_run_but_a_signal_counts_more);
 	tcase_add_test(tc, signals_end_a_machine_that_does_not_stand_yet);
 	tcase_add_test(tc, second_signal_ends_at_once);
 	tcase_add_test(tc, deadly_signals_restore_the_terminal);

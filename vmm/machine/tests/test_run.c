@@ -190,6 +190,16 @@ START_TEST(guest_that_reboots_after_its_panic_has_panicked)
 }
 END_TEST
 
+/* Somebody sees it and does not wait for the end. */
+START_TEST(guest_stopped_after_its_panic_has_panicked)
+{
+	static const uint8_t code[] = {OUT(PVPANIC, 1), OUT(SERIAL, 'l'), SPIN};
+
+	listener.stop_after = 1;
+	ck_assert_int_eq(run(code, sizeof(code)), MACH_PANICKED);
+}
+END_TEST
+
 static unsigned warnings;
 
 static void count(enum log_level level, const char *line)
@@ -366,6 +376,7 @@ int main(void)
 	tcase_add_test(t, several_vcpus_restart_too);
 	tcase_add_test(t, restarted_guest_finds_no_old_memory);
 	tcase_add_test(t, panic_ends_the_run_after_its_grace);
+	tcase_add_test(t, guest_stopped_after_its_panic_has_panicked);
 	tcase_add_test(t, guest_that_reboots_after_its_panic_has_panicked);
 	tcase_add_test(t, crash_kernel_is_told_once);
 	tcase_add_test(t, triple_fault_is_a_crash);
