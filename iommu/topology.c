@@ -224,10 +224,6 @@ static bool ids_overlap(const struct iommu_item *a, const struct iommu_item *b)
 
 int iommu_topology_check(const struct iommu_topology *t, struct err *err)
 {
-	if (t->n == 0)
-		return err_set(err, EINVAL,
-			       "no device is behind the IOMMU, so there is "
-			       "nothing for its topology to tell");
 	if (t->n > IOMMU_TOPOLOGY_ITEMS_MAX)
 		return err_set(err, EINVAL,
 			       "the IOMMU's topology has %zu entries, at most "

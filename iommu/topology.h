@@ -70,7 +70,8 @@ uint32_t iommu_item_last_endpoint(const struct iommu_item *item);
  * iommu_topology_check - what a careful guest's parser would refuse.
  *
  * Ranges run forwards, ids do not overflow, nothing is described twice, and
- * there is at least one item and no more than IOMMU_TOPOLOGY_ITEMS_MAX.
+ * there are no more than IOMMU_TOPOLOGY_ITEMS_MAX items.  An empty list is
+ * fine: it says that the IOMMU manages nothing.
  *
  * Return: 0; -EINVAL with a sentence.
  */

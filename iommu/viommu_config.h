@@ -9,9 +9,11 @@
  *	48	(end)			zeros		topo_config, zeros
  *	64				items		items
  *
- * topo_config is {le32 offset, le32 num_items, le32 item_length}.  The zeros
- * of the ratified form are there because a guest with the 2020 patch reads 40
- * to 47 and must find no topology.
+ * topo_config is {le32 offset, le32 num_items, le32 item_length}.  An IOMMU
+ * that manages nothing has num_items 0 and the other two as ever, so that a
+ * guest can tell "no endpoints" from "no description".  The zeros of the
+ * ratified form are there because a guest with the 2020 patch reads 40 to 47
+ * and must find no topology.
  */
 #ifndef MOAT_IOMMU_VIOMMU_CONFIG_H
 #define MOAT_IOMMU_VIOMMU_CONFIG_H

@@ -130,6 +130,31 @@ START_TEST(topology_of_the_native_form)
 }
 END_TEST
 
+static void expect_empty(enum iommu_topology_form form, unsigned at)
+{
+	static const uint8_t empty[12] = {64, 0, 0, 0, 0, 0, 0, 0, 16};
+	struct iommu_topology none = {0};
+	struct viommu_config c = {v.rig.i, &none, form};
+	struct virtio_dev_env env = {
+		.name = "iommu1",
+		.dma = &v.identity,
+		.loop = v.loop,
+	};
+	struct virtio_dev *d;
+
+	ck_assert_int_eq(viommu_new(&d, &env, &c, NULL), 0);
+	ck_assert_uint_eq(d->config_len, 64);
+	ck_assert_mem_eq(d->config + at, empty, sizeof(empty));
+	virtio_dev_free(d);
+}
+
+START_TEST(iommu_without_endpoints_describes_none)
+{
+	expect_empty(IOMMU_TOPOLOGY_V2, 36);
+	expect_empty(IOMMU_TOPOLOGY_NATIVE, 48);
+}
+END_TEST
+
 START_TEST(d72_topology_is_constant)
 {
 	uint8_t before[112];
@@ -635,6 +660,7 @@ int main(void)
 	tcase_add_test(t, d69_config_at_any_width);
 	tcase_add_test(t, topology_of_the_v2_form);
 	tcase_add_test(t, topology_of_the_native_form);
+	tcase_add_test(t, iommu_without_endpoints_describes_none);
 	tcase_add_test(t, d72_topology_is_constant);
 	tcase_add_test(t, topology_only_cycles_leave_nothing_behind);
 	tcase_add_test(t, d7_bypass_shows_only_0_and_1);

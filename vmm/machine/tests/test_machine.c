@@ -167,6 +167,15 @@ START_TEST(without_a_description_the_device_describes_itself)
 }
 END_TEST
 
+START_TEST(iommu_may_have_nothing_to_manage)
+{
+	config.iommu.on = MACH_ON;
+	config.describe = MACH_DESCRIBE_NONE;
+	config.rng = false;
+	ck_assert_ptr_nonnull(strstr(topology(), "the IOMMU; describes"));
+}
+END_TEST
+
 START_TEST(as_many_disks_as_promised_fit)
 {
 	static char paths[MACH_DISKS_MAX][32];
@@ -294,6 +303,7 @@ int main(void)
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
 	tcase_add_test(places,
 		       without_a_description_the_device_describes_itself);
+	tcase_add_test(places, iommu_may_have_nothing_to_manage);
 	tcase_add_test(places, as_many_disks_as_promised_fit);
 	tcase_add_test(places, bars_stay_above_much_memory);
 	tcase_add_test(places, two_machines_live_in_one_process);
