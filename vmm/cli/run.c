@@ -203,6 +203,9 @@ static void report_outcome(struct run *run, enum mach_outcome outcome)
 		if (verbose)
 			report("the guest rebooted");
 		break;
+	case MACH_HALTED:
+		report("the guest halted");
+		break;
 	case MACH_PANICKED:
 		report("the guest's kernel panicked");
 		break;
@@ -252,6 +255,7 @@ static int status_of_outcome(struct run *run, enum mach_outcome outcome)
 	switch (outcome) {
 	case MACH_POWERED_OFF:
 	case MACH_REBOOTED:
+	case MACH_HALTED:
 		return run->drain_cut ? status_of_cause(run) : STATUS_OK;
 	case MACH_PANICKED:
 	case MACH_CRASHED:

@@ -7,12 +7,14 @@
 #ifndef MOAT_VMM_KVM_ARCH_H
 #define MOAT_VMM_KVM_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/kvm/probe.h"
 
 struct err;
+struct irqchip;
 struct kvm_irq_routing;
 struct kvm_irq_routing_entry;
 struct vcpu;
@@ -41,6 +43,14 @@ void arch_msi_route(struct kvm_irq_routing_entry *e, uint32_t requester);
  */
 int arch_vcpu_init(struct vcpu *v, unsigned ncpus,
 		   const struct vcpu_entry *entry, struct err *err);
+
+/*
+ * arch_vcpu_asleep - whether the parked vCPU waits, and only what no guest
+ * can mask would end that.
+ */
+bool arch_vcpu_asleep(const struct vcpu *v);
+/* Whether a wire or a message is set up to be such a thing. */
+bool arch_chip_wakes(struct irqchip *c);
 
 /* Where the vCPU is, in words for the log. */
 void arch_vcpu_where(const struct vcpu *v, char *buf, size_t len);

@@ -20,6 +20,9 @@
 /* Real-time, so that a kick is never merged away by somebody else's. */
 #define KICK_SIGNAL (SIGRTMIN + 4)
 
+/* How long vcpus_park() waits: much longer than it takes to leave a guest. */
+#define PARK_NS 50000000
+
 /* KVM_SET_SIGNAL_MASK takes the kernel's sigset: 8 bytes behind the head. */
 #define SIGSET_LEN 8
 union signal_mask {
@@ -192,8 +195,10 @@ static bool run_once(struct vcpu *v, const sigset_t *kick)
 {
 	char what[96];
 
-	if (ioctl(v->fd, KVM_RUN, 0UL) == 0)
+	if (ioctl(v->fd, KVM_RUN, 0UL) == 0) {
+		v->interrupts_seen |= v->run->if_flag;
 		return handle_exit(v);
+	}
 	switch (errno) {
 	case EINTR:
 		v->exits.interrupted++;
@@ -215,6 +220,20 @@ static bool must_leave(const struct vcpu *v)
 	       atomic_load_explicit(&v->vm->halted, memory_order_acquire);
 }
 
+/* Wait while somebody looks at all vCPUs. */
+static void stay_parked(struct vm_park *p)
+{
+	if (!atomic_load_explicit(&p->wanted, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->parked++;
+	pthread_cond_broadcast(&p->changed);
+	while (atomic_load_explicit(&p->wanted, memory_order_relaxed))
+		pthread_cond_wait(&p->changed, &p->lock);
+	p->parked--;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *v = arg;
@@ -226,7 +245,8 @@ static void *vcpu_thread(void *arg)
 	snprintf(name, sizeof(name), "vcpu%u", v->index);
 	pthread_setname_np(pthread_self(), name);
 	while (!must_leave(v)) {
-		if (!run_once(v, &kick))
+		stay_parked(&v->vm->park);
+		if (!must_leave(v) && !run_once(v, &kick))
 			break;
 	}
 	return NULL;
@@ -270,4 +290,52 @@ void vcpu_join(struct vcpu *v)
 		return;
 	pthread_join(v->thread, NULL);
 	v->started = false;
+}
+
+uint64_t vcpu_cpu_ns(const struct vcpu *v)
+{
+	struct timespec used = {0};
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(v->thread, &clock) == 0)
+		clock_gettime(clock, &used);
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/*
+ * The signal alone is enough here: it is blocked in the thread, so that one
+ * which comes before KVM_RUN is still there then.
+ */
+bool vcpus_park(struct vm *vm, struct vcpu *vcpus, unsigned n)
+{
+	struct vm_park *p = &vm->park;
+	struct timespec until;
+	bool all;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PARK_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&p->lock);
+	atomic_store_explicit(&p->wanted, true, memory_order_release);
+	for (unsigned i = 0; i < n; i++)
+		(void)pthread_kill(vcpus[i].thread, KICK_SIGNAL);
+	while (p->parked < n && r == 0)
+		r = pthread_cond_timedwait(&p->changed, &p->lock, &until);
+	all = p->parked == n;
+	pthread_mutex_unlock(&p->lock);
+	return all;
+}
+
+void vcpus_unpark(struct vm *vm)
+{
+	struct vm_park *p = &vm->park;
+
+	pthread_mutex_lock(&p->lock);
+	atomic_store_explicit(&p->wanted, false, memory_order_release);
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
 }

@@ -62,6 +62,7 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
+	bool interrupts_seen; /* it was seen with interrupts enabled */
 	struct vcpu_exits exits;
 };
 
@@ -84,5 +85,18 @@ int vcpu_start(struct vcpu *v);
 void vcpu_stop(struct vcpu *v);
 /* Wait for the thread; does nothing if it was never started. */
 void vcpu_join(struct vcpu *v);
+
+/* CPU time that the running thread has used, in nanoseconds. */
+uint64_t vcpu_cpu_ns(const struct vcpu *v);
+
+/*
+ * vcpus_park - get all @n vCPUs of @vm out of the guest and keep them out,
+ * until vcpus_unpark(); from one thread at a time.  Those that do not come
+ * soon, because they are busy in a device or have ended, are not waited for.
+ *
+ * Return: true if all are out.
+ */
+bool vcpus_park(struct vm *vm, struct vcpu *vcpus, unsigned n);
+void vcpus_unpark(struct vm *vm);
 
 #endif

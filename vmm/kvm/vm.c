@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -143,6 +144,23 @@ static int init(struct vm *vm, struct err *err)
 	return r < 0 ? r : add_memory(vm, err);
 }
 
+static void park_init(struct vm_park *p)
+{
+	pthread_condattr_t clock;
+
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &clock);
+	pthread_condattr_destroy(&clock);
+}
+
+static void park_fini(struct vm_park *p)
+{
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+}
+
 int vm_init(struct vm *vm, const struct gmem *mem, struct err *err)
 {
 	int r;
@@ -150,6 +168,7 @@ int vm_init(struct vm *vm, const struct gmem *mem, struct err *err)
 	*vm = (struct vm){.sys_fd = -1, .fd = -1, .mem = mem};
 	vm->doorbells.ops = &doorbell_ops;
 	pthread_mutex_init(&vm->lock, NULL);
+	park_init(&vm->park);
 	r = init(vm, err);
 	if (r < 0)
 		vm_fini(vm);
@@ -181,6 +200,7 @@ void vm_fini(struct vm *vm)
 	if (vm->sys_fd >= 0)
 		close(vm->sys_fd);
 	free(vm->attached);
+	park_fini(&vm->park);
 	pthread_mutex_destroy(&vm->lock);
 	*vm = (struct vm){.sys_fd = -1, .fd = -1};
 }

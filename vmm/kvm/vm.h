@@ -28,11 +28,20 @@ struct vm_doorbell {
 	int fd;
 };
 
+/* Where vCPUs wait while somebody looks at them; see vcpus_park(). */
+struct vm_park {
+	pthread_mutex_t lock; /* a leaf */
+	pthread_cond_t changed;
+	atomic_bool wanted; /* written under the lock */
+	unsigned parked;
+};
+
 struct vm {
 	int sys_fd; /* /dev/kvm */
 	int fd;
 	size_t run_size;    /* of a vCPU's shared area */
 	atomic_bool halted; /* no vCPU enters the guest any more */
+	struct vm_park park;
 	const struct gmem *mem;
 	struct irqchip irqchip;
 	struct doorbell_sink doorbells;

@@ -56,6 +56,7 @@ enum mach_event {
 	EVENT_STOP,
 	EVENT_POWER_OFF,
 	EVENT_REBOOT,
+	EVENT_HALT, /* all vCPUs, for good */
 	EVENT_CRASH,
 	EVENT_HOST_ERROR,
 };

@@ -11,10 +11,11 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "vmm/kvm/halt.h"
 #include "vmm/machine/mach.h"
 
 /* After a panic the guest may still print, dump and restart itself. */
-#define PANIC_GRACE_S 2
+#define PANIC_GRACE_MS 2000
 
 static struct mach *vcpu_mach(const struct vcpu *v);
 
@@ -284,17 +285,49 @@ static void stop_vcpus(struct mach *m)
 		iommu_stop_waiting(m->iommu, false);
 }
 
+static struct timespec time_in(unsigned ms)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/* A guest that knows of no way to power off halts instead, and no exit
+ * tells. */
+static void look_for_halt(struct mach *m, struct halt_watch *w)
+{
+	bool halted;
+
+	pthread_mutex_unlock(&m->lock);
+	halted = halt_watch_look(w, &m->vm, m->vcpus, m->config.cpus);
+	pthread_mutex_lock(&m->lock);
+	if (halted && m->event == EVENT_NONE)
+		m->event = EVENT_HALT;
+}
+
 /* Until something ends the run, or a panicked guest has had its grace. */
 static enum mach_event wait_for_event(struct mach *m, bool *ret_panicked)
 {
-	struct timespec until = {0};
+	struct halt_watch watch = {0};
+	struct timespec until;
 	enum mach_event event;
 
 	pthread_mutex_lock(&m->lock);
-	while (m->event == EVENT_NONE && !m->panicked)
-		pthread_cond_wait(&m->changed, &m->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PANIC_GRACE_S;
+	until = time_in(HALT_WATCH_PERIOD_MS);
+	while (m->event == EVENT_NONE && !m->panicked) {
+		if (pthread_cond_timedwait(&m->changed, &m->lock, &until) == 0)
+			continue;
+		look_for_halt(m, &watch);
+		until = time_in(HALT_WATCH_PERIOD_MS);
+	}
+	until = time_in(PANIC_GRACE_MS);
 	while (m->event == EVENT_NONE &&
 	       pthread_cond_timedwait(&m->changed, &m->lock, &until) == 0)
 		;
@@ -302,6 +335,16 @@ static enum mach_event wait_for_event(struct mach *m, bool *ret_panicked)
 	*ret_panicked = m->panicked;
 	pthread_mutex_unlock(&m->lock);
 	return event;
+}
+
+/* No kernel that comes to life ends so. */
+static void judge_halt(const struct mach *m)
+{
+	for (unsigned i = 0; i < m->config.cpus; i++)
+		if (m->vcpus[i].interrupts_seen)
+			return;
+	log_warn("the guest halted without ever having enabled interrupts: a "
+		 "kernel that does so has most likely failed early");
 }
 
 /* Return: 1 to go round again, 0 ended, -errno. */
@@ -331,6 +374,10 @@ static int run_once(struct mach *m, enum mach_outcome *ret_o, struct err *err)
 	case EVENT_REBOOT:
 		*ret_o = MACH_REBOOTED;
 		return m->config.reboot;
+	case EVENT_HALT:
+		judge_halt(m);
+		*ret_o = MACH_HALTED;
+		return 0;
 	case EVENT_CRASH:
 		log_err("the guest crashed: %s", m->end_text);
 		*ret_o = MACH_CRASHED;

@@ -25,6 +25,7 @@ struct mach;
 enum mach_outcome {
 	MACH_POWERED_OFF,
 	MACH_REBOOTED, /* with config.reboot false */
+	MACH_HALTED,   /* every CPU, with interrupts disabled */
 	MACH_PANICKED, /* the guest's kernel said so */
 	MACH_CRASHED,  /* triple fault or an exit no guest should cause */
 	MACH_STOPPED,  /* mach_stop() */

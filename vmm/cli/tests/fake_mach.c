@@ -292,6 +292,8 @@ static bool command(struct mach *m, const char *name, const char *arg)
 		return end(m, MACH_POWERED_OFF);
 	if (strcmp(name, "reboot") == 0)
 		return end(m, MACH_REBOOTED);
+	if (strcmp(name, "halt") == 0)
+		return end(m, MACH_HALTED);
 	if (strcmp(name, "panic") == 0)
 		return end(m, MACH_PANICKED);
 	if (strcmp(name, "crash") == 0)

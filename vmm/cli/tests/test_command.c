@@ -57,6 +57,13 @@ START_TEST(power_off_is_0)
 }
 END_TEST
 
+START_TEST(halt_is_0_and_said)
+{
+	result_is(RUN("run", "--kernel", "halt"), 0, "",
+		  REASON "moat: the guest halted\n");
+}
+END_TEST
+
 START_TEST(reboot_without_reboot_is_0)
 {
 	result_is(RUN("run", "--no-reboot", "--kernel", "reboot"), 0, "",
@@ -433,6 +440,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, power_off_is_0);
+	tcase_add_test(tc, halt_is_0_and_said);
 	tcase_add_test(tc, reboot_without_reboot_is_0);
 	tcase_add_test(tc, panic_and_crash_are_255);
 	tcase_add_test(tc, panic_text_is_255_whatever_follows);

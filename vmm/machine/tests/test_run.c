@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -225,6 +226,84 @@ START_TEST(crash_kernel_is_told_once)
 }
 END_TEST
 
+#define CLI 0xfa
+#define STI 0xfb
+#define HLT 0xf4
+
+START_TEST(halt_with_interrupts_disabled_ends_the_run)
+{
+	static const uint8_t code[] = {OUT(SERIAL, 'h'), CLI, HLT, SPIN};
+
+	ck_assert_int_eq(run(code, sizeof(code)), MACH_HALTED);
+	ck_assert_str_eq(listener.heard, "h");
+}
+END_TEST
+
+START_TEST(halt_waits_for_vcpus_that_were_never_started)
+{
+	static const uint8_t code[] = {CLI, HLT, SPIN};
+
+	config.cpus = 4;
+	ck_assert_int_eq(run(code, sizeof(code)), MACH_HALTED);
+}
+END_TEST
+
+START_TEST(kernel_that_halts_before_it_lives_is_warned_of)
+{
+	static const uint8_t code[] = {CLI, HLT, SPIN};
+
+	warnings = 0;
+	log_set_sink(count);
+	ck_assert_int_eq(run(code, sizeof(code)), MACH_HALTED);
+	ck_assert_uint_eq(warnings, 1);
+}
+END_TEST
+
+static void *stop_later(void *arg)
+{
+	struct timespec three_looks = {.tv_sec = 2};
+
+	nanosleep(&three_looks, NULL);
+	mach_stop(arg);
+	return NULL;
+}
+
+/* How it ends if it is stopped after several looks at its vCPUs. */
+static enum mach_outcome run_for_a_while(const uint8_t *code, size_t len)
+{
+	struct mach *m = make(code, len);
+	enum mach_outcome o = MACH_FAILED;
+	pthread_t t;
+
+	pthread_create(&t, NULL, stop_later, m);
+	ck_assert_int_eq(mach_run(m, &o, &err), 0);
+	pthread_join(t, NULL);
+	mach_free(m);
+	return o;
+}
+
+START_TEST(idle_guest_has_not_halted)
+{
+	static const uint8_t code[] = {STI, HLT, SPIN};
+
+	ck_assert_int_eq(run_for_a_while(code, sizeof(code)), MACH_STOPPED);
+}
+END_TEST
+
+START_TEST(halted_guest_that_an_nmi_can_wake_has_not_halted)
+{
+	/* mov eax, APIC; mov [rax + SVR], 0x1ff: on;
+	 * mov [rax + LINT0], 0x400: the timer's wire brings NMIs */
+	static const uint8_t code[] = {
+		0xb8, 0x00, 0x00, 0xe0, 0xfe, 0xc7, 0x80, 0xf0, 0x00, 0x00,
+		0x00, 0xff, 0x01, 0x00, 0x00, 0xc7, 0x80, 0x50, 0x03, 0x00,
+		0x00, 0x00, 0x04, 0x00, 0x00, CLI,  HLT,  SPIN,
+	};
+
+	ck_assert_int_eq(run_for_a_while(code, sizeof(code)), MACH_STOPPED);
+}
+END_TEST
+
 START_TEST(triple_fault_is_a_crash)
 {
 	/* mov al, [1 << 46]: no such page, and no table of interrupts. */
@@ -379,6 +458,11 @@ int main(void)
 	tcase_add_test(t, guest_stopped_after_its_panic_has_panicked);
 	tcase_add_test(t, guest_that_reboots_after_its_panic_has_panicked);
 	tcase_add_test(t, crash_kernel_is_told_once);
+	tcase_add_test(t, halt_with_interrupts_disabled_ends_the_run);
+	tcase_add_test(t, halt_waits_for_vcpus_that_were_never_started);
+	tcase_add_test(t, kernel_that_halts_before_it_lives_is_warned_of);
+	tcase_add_test(t, idle_guest_has_not_halted);
+	tcase_add_test(t, halted_guest_that_an_nmi_can_wake_has_not_halted);
 	tcase_add_test(t, triple_fault_is_a_crash);
 	tcase_add_test(t, stop_ends_a_spinning_guest);
 	tcase_add_test(t, stop_before_the_run_counts);
