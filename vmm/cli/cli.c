@@ -17,6 +17,7 @@
 #include "vmm/cli/report.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
+#include "vmm/cli/test_hooks.h"
 
 /* Descriptors 0 to 2 are there, so that no file of ours becomes one of them.
  * Return: false if one is not and cannot be. */
@@ -94,6 +95,9 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 		return STATUS_OK;
 	}
 	set_log_level(s->verbosity);
+	r = test_hooks_apply(s, err);
+	if (r < 0)
+		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST;
 	return c->run(s, err);
 }
 

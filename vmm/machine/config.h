@@ -69,6 +69,11 @@ struct mach_config {
 	enum mach_console console;
 	bool rng;
 	bool reboot; /* a guest's reboot restarts the machine */
+	/* For the tests of guests, see CONTRIBUTING.md. */
+	struct {
+		const char *topology;  /* how it is wrong; NULL: it is right */
+		uint32_t hidden_disks; /* not described; a bit for each */
+	} test;
 };
 
 void mach_config_init(struct mach_config *c);

@@ -17,6 +17,7 @@
 #include "virtio/device.h"
 #include "virtio/pci.h"
 #include "vmm/machine/mach.h"
+#include "vmm/machine/spoil.h"
 
 /* A function that is about to get its device. */
 static struct mach_func *next_func(struct mach *m, unsigned slot,
@@ -31,8 +32,8 @@ static struct mach_func *next_func(struct mach *m, unsigned slot,
 	return f;
 }
 
-/* Put @f behind the IOMMU and into the topology. */
-static int manage(struct mach *m, struct mach_func *f, struct err *err)
+/* Put @f behind the IOMMU. */
+static int protect(struct mach *m, struct mach_func *f, struct err *err)
 {
 	uint16_t requester = PCI_DEVFN(f->slot, 0);
 	struct iommu_endpoint *ep;
@@ -45,8 +46,18 @@ static int manage(struct mach *m, struct mach_func *f, struct err *err)
 	if (r < 0)
 		return err_set(err, -r, "out of memory");
 	f->managed = true;
-	return iommu_topology_add_pci(&m->topology, 0, requester, requester,
-				      err);
+	return 0;
+}
+
+/* ... and into the topology. */
+static int manage(struct mach *m, struct mach_func *f, struct err *err)
+{
+	uint16_t requester = PCI_DEVFN(f->slot, 0);
+	int r = protect(m, f, err);
+
+	return r < 0 ? r
+		     : iommu_topology_add_pci(&m->topology, 0, requester,
+					      requester, err);
 }
 
 static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
@@ -132,7 +143,9 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 	snprintf(name, sizeof(name), "blk%u", index);
 	f = next_func(m, SLOT_DISKS + index, name);
 	if (behind_iommu(m, d->iommu, true))
-		r = manage(m, f, err);
+		r = m->config.test.hidden_disks >> index & 1
+			    ? protect(m, f, err)
+			    : manage(m, f, err);
 	if (r < 0)
 		return r;
 	env = env_of(m, f);
@@ -155,7 +168,10 @@ static int add_iommu(struct mach *m, struct err *err)
 	if (r < 0)
 		return r;
 	m->viommu = f->dev;
-	return plug(m, f, err);
+	r = plug(m, f, err);
+	if (r == 0 && m->config.test.topology)
+		r = spoil_topology(m, f, m->config.test.topology, err);
+	return r;
 }
 
 int mach_add_functions(struct mach *m, struct err *err)

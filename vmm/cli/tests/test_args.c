@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "vmm/cli/args.h"
 #include "vmm/cli/settings.h"
+#include "vmm/cli/test_hooks.h"
 
 #define ARGS_MAX 128
 
@@ -388,6 +389,36 @@ START_TEST(cache_follows_the_environment)
 }
 END_TEST
 
+START_TEST(hooks_for_tests_come_from_the_environment)
+{
+	setenv("MOAT_TEST", "topology=item-self,hide=1,hide=23", 1);
+	ck_assert_int_eq(test_hooks_apply(&s, &err), 0);
+	ck_assert_str_eq(s.machine.test.topology, "item-self");
+	ck_assert_uint_eq(s.machine.test.hidden_disks, 1u << 1 | 1u << 23);
+	unsetenv("MOAT_TEST");
+}
+END_TEST
+
+START_TEST(without_them_nothing_is_hooked)
+{
+	unsetenv("MOAT_TEST");
+	ck_assert_int_eq(test_hooks_apply(&s, &err), 0);
+	ck_assert_ptr_null(s.machine.test.topology);
+	ck_assert_uint_eq(s.machine.test.hidden_disks, 0);
+}
+END_TEST
+
+START_TEST(wrong_hooks_are_refused)
+{
+	setenv("MOAT_TEST", "hide=24", 1);
+	ck_assert_int_eq(test_hooks_apply(&s, &err), -EINVAL);
+	setenv("MOAT_TEST", "nothing", 1);
+	ck_assert_int_eq(test_hooks_apply(&s, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "MOAT_TEST: 'nothing' is unknown");
+	unsetenv("MOAT_TEST");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("vmm/cli/args");
@@ -418,6 +449,9 @@ int main(void)
 	tcase_add_test(tc, help_comes_before_wrong_values);
 	tcase_add_test(tc, commands_without_machine_lack_its_options);
 	tcase_add_test(tc, cache_follows_the_environment);
+	tcase_add_test(tc, hooks_for_tests_come_from_the_environment);
+	tcase_add_test(tc, without_them_nothing_is_hooked);
+	tcase_add_test(tc, wrong_hooks_are_refused);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -176,6 +176,34 @@ START_TEST(iommu_may_have_nothing_to_manage)
 }
 END_TEST
 
+START_TEST(hidden_disk_stays_behind_the_iommu)
+{
+	config.iommu.on = MACH_ON;
+	config.describe = MACH_DESCRIBE_NONE;
+	config.test.hidden_disks = 1;
+	add_disk(image, MACH_AUTO);
+	ck_assert_ptr_nonnull(strstr(slot_line(topology(), "00:05.0"),
+				     "managed by the IOMMU"));
+}
+END_TEST
+
+START_TEST(wrong_topology_needs_one_that_can_be_wrong)
+{
+	config.iommu.on = MACH_ON;
+	config.describe = MACH_DESCRIBE_NONE;
+	config.test.topology = "id-twice";
+	assert_refused(EINVAL, "the topology is too small to be wrong in the "
+			       "way of 'id-twice'");
+	config.test.topology = "green";
+	assert_refused(EINVAL, "no wrong topology 'green' is known");
+	config.test.topology = "item-self";
+	topology();
+	config.iommu.topology = MACH_TOPOLOGY_NONE;
+	assert_refused(EINVAL, "the topology is too small to be wrong in the "
+			       "way of 'item-self'");
+}
+END_TEST
+
 START_TEST(as_many_disks_as_promised_fit)
 {
 	static char paths[MACH_DISKS_MAX][32];
@@ -304,6 +332,8 @@ int main(void)
 	tcase_add_test(places,
 		       without_a_description_the_device_describes_itself);
 	tcase_add_test(places, iommu_may_have_nothing_to_manage);
+	tcase_add_test(places, hidden_disk_stays_behind_the_iommu);
+	tcase_add_test(places, wrong_topology_needs_one_that_can_be_wrong);
 	tcase_add_test(places, as_many_disks_as_promised_fit);
 	tcase_add_test(places, bars_stay_above_much_memory);
 	tcase_add_test(places, two_machines_live_in_one_process);
