@@ -104,6 +104,18 @@ tier_scripts() {
 
 # --- KVM ---------------------------------------------------------------------
 
+# Programs without an operating system, on whatever KVM this machine has.
+tier_bare() {
+	local status=0 line
+
+	"$root/guest-tests/bare/run" --build "$builds/gcc" --logs "$work/bare" | tee "$work/$tier.out" || status=$?
+	line=$(tail -n 1 "$work/$tier.out")
+	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		tally "${BASH_REMATCH[@]:1}"
+	fi
+	return "$status"
+}
+
 # The tests of vmm/kvm again, this time on a KVM that runs any instruction.
 tier_kvm() {
 	local program=$builds/gcc/vmm/kvm/tests/test_kvm
