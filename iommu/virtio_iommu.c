@@ -109,7 +109,11 @@ static void complete(struct vq_chain *c, const struct iommu_request *r,
 		(void)vq_write(c, tail, sizeof(tail));
 }
 
-/* Caller holds d->lock, which is dropped while the request runs. */
+/*
+ * Caller holds d->lock, which is dropped while the request runs.  The reply is
+ * still to be written, so whoever stops the device or takes bus mastering away
+ * meanwhile waits for it.
+ */
 static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 			  const struct iommu_request *r)
 {
@@ -122,10 +126,12 @@ static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 	/* What is done already shall not wait for this one. */
 	if (r->type != IOMMU_REQUEST_MAP)
 		vq_signal(q);
+	virtio_inflight_begin(&v->dev);
 	pthread_mutex_unlock(&v->dev.lock);
 	status = execute(v->iommu, r);
 	pthread_mutex_lock(&v->dev.lock);
 	complete(c, r, status);
+	virtio_inflight_end(&v->dev);
 }
 
 static void serve_chain(struct viommu *v, struct vq *q, struct vq_chain *c)

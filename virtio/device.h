@@ -106,7 +106,7 @@ struct virtio_dev {
 	bool stopping;	      /* a reset waits for I/O in flight */
 	bool paused;	      /* may not touch memory: bus master off */
 	bool insist_platform; /* refuse FEATURES_OK without bit 33 */
-	unsigned inflight;    /* I/O the host's kernel has */
+	unsigned inflight;    /* I/O the host's kernel has, or a reply to come */
 	uint64_t offered;     /* feature bits */
 	uint64_t driver_features;
 
@@ -153,7 +153,8 @@ __attribute__((format(printf, 2, 3))) void virtio_broken(struct virtio_dev *d,
 /* Configuration bytes changed by the device: new generation, interrupt. */
 void virtio_config_changed(struct virtio_dev *d);
 
-/* I/O was given to the host's kernel / has come back. */
+/* I/O was given to the host's kernel / has come back; also for work done
+ * without d->lock that will write guest memory. */
 void virtio_inflight_begin(struct virtio_dev *d);
 void virtio_inflight_end(struct virtio_dev *d);
 

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,17 @@ static void *vcpu_bypass_off(void *arg)
 	return NULL;
 }
 
+static void *vcpu_pause(void *arg)
+{
+	struct vcpu *c = arg;
+
+	pthread_mutex_lock(&v.d->lock);
+	virtio_pause(v.d, true);
+	pthread_mutex_unlock(&v.d->lock);
+	atomic_store(&c->back, true);
+	return NULL;
+}
+
 static void vcpu_start(struct vcpu *c, void *(*run)(void *))
 {
 	atomic_store(&c->back, false);
@@ -335,6 +347,71 @@ START_TEST(reset_in_the_middle_of_an_unmap_waits)
 	ck_assert_uint_eq(v.d->status, 0);
 	vrig_up(&v, VRIG_FEATURES);
 	OK(vrig_attach(&v, 1, 1, 0));
+}
+END_TEST
+
+/* All that the device writes for requests: used ring and replies. */
+struct written {
+	uint8_t used[4 + 8 * 256 + 2];
+	uint8_t reply[4];
+};
+
+static void look(struct written *w, iova_t reply)
+{
+	vqd_read(&v.req, v.req.used, w->used, sizeof(w->used));
+	vqd_read(&v.req, reply, w->reply, sizeof(w->reply));
+}
+
+/* @run stops the device and may return only when nothing is written any more,
+ * with an UNMAP waiting; then the hold ends. */
+static void stop_under_an_unmap(void *(*run)(void *), struct written *ret_w)
+{
+	struct dma_hold hold;
+	struct written later;
+	struct vcpu c, d;
+	iova_t reply;
+
+	hold_page(&hold);
+	unmap_start(&c, &reply);
+	vcpu_start(&d, run);
+	usleep(20000);
+	ck_assert(!atomic_load(&d.back));
+	dma_done(&hold);
+	while (!atomic_load(&d.back))
+		sched_yield();
+	look(ret_w, reply);
+	vcpu_join(&c);
+	vcpu_join(&d);
+	look(&later, reply);
+	ck_assert_mem_eq(ret_w->used, later.used, sizeof(later.used));
+	ck_assert_mem_eq(ret_w->reply, later.reply, sizeof(later.reply));
+}
+
+START_TEST(reset_under_an_unmap_lets_nothing_be_written_after_it)
+{
+	struct written w;
+
+	stop_under_an_unmap(vcpu_reset, &w);
+	ck_assert_uint_eq(v.d->status, 0);
+}
+END_TEST
+
+START_TEST(bus_master_off_under_an_unmap_lets_nothing_be_written_after_it)
+{
+	struct written w;
+	uint32_t len;
+
+	stop_under_an_unmap(vcpu_pause, &w);
+	/* The reply is there, but it is told of only when memory is ours
+	 * again. */
+	ck_assert_uint_eq(w.reply[0], IOMMU_OK);
+	ck_assert(!is_used(&len));
+	pthread_mutex_lock(&v.d->lock);
+	virtio_pause(v.d, false);
+	pthread_mutex_unlock(&v.d->lock);
+	ck_assert(is_used(&len));
+	ck_assert_uint_eq(len, 4);
+	OK(vrig_unmap(&v, 1, 0x5000, 0x5fff));
 }
 END_TEST
 
@@ -587,6 +664,11 @@ int main(void)
 		t, waiting_unmap_keeps_no_lock_that_faults_or_registers_need);
 	tcase_add_test(t, second_vcpu_returns_at_once_and_is_served);
 	tcase_add_test(t, reset_in_the_middle_of_an_unmap_waits);
+	tcase_add_test(t,
+		       reset_under_an_unmap_lets_nothing_be_written_after_it);
+	tcase_add_test(
+		t,
+		bus_master_off_under_an_unmap_lets_nothing_be_written_after_it);
 	tcase_add_test(t, reset_waits_for_io_of_endpoints);
 	tcase_add_test(t, stop_of_the_machine_breaks_the_wait);
 	tcase_add_test(t, bypass_write_waits_and_requests_meanwhile_are_served);
