@@ -21,6 +21,14 @@ int iommu_endpoint_view(struct iommu_endpoint *ep, struct dma **ret_dma)
 	return 0;
 }
 
+int iommu_endpoint_reserve(struct iommu_endpoint *ep,
+			   const struct iommu_resv_region *resv, unsigned n,
+			   struct err *err)
+{
+	/* Those of the IOMMU are shared by all endpoints that have no other. */
+	return n ? resv_init(&ep->resv, &ep->iommu->resv, resv, n, err) : 0;
+}
+
 struct iommu_endpoint *endpoint_new(struct iommu *i, uint32_t id)
 {
 	struct iommu_endpoint *ep = calloc(1, sizeof(*ep));
@@ -29,6 +37,7 @@ struct iommu_endpoint *endpoint_new(struct iommu *i, uint32_t id)
 		return NULL;
 	ep->iommu = i;
 	ep->id = id;
+	ep->resv = i->resv;
 	list_init(&ep->node);
 	atomic_init(&ep->domain, NULL);
 	atomic_init(&ep->views, NULL);
@@ -51,6 +60,8 @@ void endpoint_free(struct iommu_endpoint *ep)
 		view_free(v);
 		v = next;
 	}
+	if (ep->resv.at != ep->iommu->resv.at)
+		resv_fini(&ep->resv);
 	free(ep);
 }
 

@@ -14,6 +14,7 @@
 #include "core/dma.h"
 #include "core/list.h"
 #include "iommu/iommu.h"
+#include "iommu/resv.h"
 
 struct iommu_domain;
 struct iommu_view;
@@ -21,6 +22,7 @@ struct iommu_view;
 struct iommu_endpoint {
 	struct iommu *iommu;
 	uint32_t id;
+	struct resv_set resv;
 	_Atomic(struct iommu_domain *) domain; /* NULL: not attached */
 	struct list node;		       /* in domain->endpoints */
 	_Atomic(struct iommu_view *) views;    /* only grows */

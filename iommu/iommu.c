@@ -16,33 +16,6 @@
 #define DEFAULT_MAX_MAPPINGS (UINT64_C(4) << 20)
 #define DEFAULT_MAX_MEMORY   MIB(256)
 
-static int check_resv(const struct iommu_config *c, struct err *err)
-{
-	unsigned msi = 0;
-
-	for (unsigned n = 0; n < c->nresv; n++) {
-		const struct iommu_resv_region *r = &c->resv[n];
-
-		if (r->first > r->last)
-			return err_set(err, EINVAL,
-				       "reserved region ends before it begins");
-		/* [virtio 1.2, 5.13.6.8.1.2] */
-		msi += r->kind == IOMMU_RESV_MSI;
-		if (msi > 1)
-			return err_set(err, EINVAL,
-				       "more than one reserved MSI region");
-		for (unsigned m = 0; m < n; m++)
-			if (c->resv[m].first <= r->last &&
-			    r->first <= c->resv[m].last)
-				return err_set(err, EINVAL,
-					       "reserved regions overlap at "
-					       "%#" PRIx64,
-					       max_u64(r->first,
-						       c->resv[m].first));
-	}
-	return 0;
-}
-
 static int check_config(const struct iommu_config *c, struct err *err)
 {
 	unsigned shift = c->page_size_mask
@@ -57,22 +30,18 @@ static int check_config(const struct iommu_config *c, struct err *err)
 	if (c->input_first > c->input_last || c->domain_first > c->domain_last)
 		return err_set(err, EINVAL,
 			       "IOMMU address or domain range is empty");
-	return check_resv(c, err);
+	return 0;
 }
 
-static int copy_config(struct iommu *i, const struct iommu_config *c)
+static int copy_config(struct iommu *i, const struct iommu_config *c,
+		       struct err *err)
 {
-	struct iommu_resv_region *resv = NULL;
+	int r = resv_init(&i->resv, NULL, c->resv, c->nresv, err);
 
+	if (r)
+		return r;
 	i->config = *c;
-	i->config.resv = NULL;
-	if (c->nresv > 0) {
-		resv = calloc(c->nresv, sizeof(*resv));
-		if (!resv)
-			return -ENOMEM;
-		memcpy(resv, c->resv, c->nresv * sizeof(*resv));
-		i->config.resv = resv;
-	}
+	i->config.resv = i->resv.at;
 	if (!c->max_domains)
 		i->config.max_domains = DEFAULT_MAX_DOMAINS;
 	if (!c->max_mappings)
@@ -91,9 +60,12 @@ int iommu_new(struct iommu **ret_i, const struct iommu_config *config,
 	if (r)
 		return r;
 	i = calloc(1, sizeof(*i));
-	if (!i || copy_config(i, config)) {
-		free(i);
+	if (!i)
 		return err_set(err, ENOMEM, "no memory for the IOMMU");
+	r = copy_config(i, config, err);
+	if (r) {
+		free(i);
+		return r;
 	}
 	r = hold_gate_init(&i->gate);
 	if (!r) {
@@ -102,7 +74,7 @@ int iommu_new(struct iommu **ret_i, const struct iommu_config *config,
 			hold_gate_fini(&i->gate);
 	}
 	if (r) {
-		free((void *)(uintptr_t)i->config.resv);
+		resv_fini(&i->resv);
 		free(i);
 		return err_errno(err, -r, "cannot make the IOMMU's locks");
 	}
@@ -141,7 +113,7 @@ void iommu_free(struct iommu *i)
 	free(i->eps);
 	pthread_mutex_destroy(&i->op);
 	hold_gate_fini(&i->gate);
-	free((void *)(uintptr_t)i->config.resv);
+	resv_fini(&i->resv);
 	free(i);
 }
 
@@ -229,33 +201,27 @@ void iommu_report(const struct iommu *i, const struct iommu_fault *f)
 		sink->report(sink, f);
 }
 
-bool iommu_resv_first(const struct iommu *i, iova_t first, iova_t last,
-		      iova_t *ret_at)
-{
-	bool found = false;
-
-	for (unsigned n = 0; n < i->config.nresv; n++) {
-		const struct iommu_resv_region *r = &i->config.resv[n];
-		iova_t at = max_u64(r->first, first);
-
-		if (r->first > last || first > r->last)
-			continue;
-		if (!found || at < *ret_at)
-			*ret_at = at;
-		found = true;
-	}
-	return found;
-}
-
 enum iommu_status iommu_resv_regions(struct iommu *i, uint32_t endpoint,
 				     const struct iommu_resv_region **ret_r,
 				     unsigned *ret_n)
 {
-	if (!iommu_endpoint_find(i, endpoint))
+	const struct iommu_endpoint *ep = iommu_endpoint_find(i, endpoint);
+
+	if (!ep)
 		return IOMMU_NOENT;
-	*ret_r = i->config.resv;
-	*ret_n = i->config.nresv;
+	*ret_r = ep->resv.at;
+	*ret_n = ep->resv.n;
 	return IOMMU_OK;
+}
+
+unsigned iommu_resv_most(const struct iommu *i)
+{
+	unsigned most = i->resv.n;
+
+	for (size_t n = 0; n < i->neps; n++)
+		if (i->eps[n]->resv.n > most)
+			most = i->eps[n]->resv.n;
+	return most;
 }
 
 bool iommu_bypass(const struct iommu *i)

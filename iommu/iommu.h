@@ -29,7 +29,7 @@ struct err;
 struct iommu;
 struct iommu_endpoint;
 
-/* [virtio 1.2, 5.13.6.3] */
+/* [virtio 1.2, 5.13.6] */
 enum iommu_status {
 	IOMMU_OK = 0,
 	IOMMU_IOERR = 1,
@@ -42,12 +42,16 @@ enum iommu_status {
 	IOMMU_NOMEM = 8,
 };
 
-/* MAP flags.   [virtio 1.2, 5.13.6.6] */
+/* MAP flags.   [virtio 1.2, 5.13.6.5] */
 #define IOMMU_MAP_READ	1u
 #define IOMMU_MAP_WRITE 2u
 #define IOMMU_MAP_MMIO	4u
 
-/* Reserved regions an endpoint's PROBE reports; not translated. */
+/*
+ * Reserved regions an endpoint's PROBE reports: no mapping may overlap one
+ * while the endpoint is in the domain, and in bypass no access reaches memory
+ * there.   [virtio 1.2, 5.13.6.8.1]
+ */
 enum iommu_resv { IOMMU_RESV_RESERVED = 0, IOMMU_RESV_MSI = 1 };
 
 struct iommu_resv_region {
@@ -112,6 +116,17 @@ void iommu_free(struct iommu *i);
 int iommu_endpoint_add(struct iommu *i, uint32_t id,
 		       struct iommu_endpoint **ret_ep, struct err *err);
 /*
+ * iommu_endpoint_reserve - regions of @ep alone, besides those of the config;
+ * an MSI region takes the place of the config's.  Once, before the guest runs.
+ * @resv: copied
+ *
+ * Return: 0; -EINVAL if a region is empty, two overlap or two are MSI's;
+ * -ENOMEM; with a sentence.
+ */
+int iommu_endpoint_reserve(struct iommu_endpoint *ep,
+			   const struct iommu_resv_region *resv, unsigned n,
+			   struct err *err);
+/*
  * iommu_endpoint_view - a view for one more user (device or queue).
  * Return: 0 or -ENOMEM.  Owned by the endpoint.
  */
@@ -135,6 +150,9 @@ enum iommu_status iommu_unmap(struct iommu *i, uint32_t domain, iova_t first,
 enum iommu_status iommu_resv_regions(struct iommu *i, uint32_t endpoint,
 				     const struct iommu_resv_region **ret_r,
 				     unsigned *ret_n);
+
+/* The largest number of regions that one endpoint reports. */
+unsigned iommu_resv_most(const struct iommu *i);
 
 /* The config field `bypass`: what unattached endpoints get. */
 void iommu_set_bypass(struct iommu *i, bool bypass);

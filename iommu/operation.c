@@ -83,6 +83,37 @@ static bool domain_is_lone(const struct iommu_domain *d,
 	       d->endpoints.prev == &ep->node;
 }
 
+/* Whether a region of an endpoint in @d overlaps the range.  Endpoints without
+ * regions of their own share one set. */
+static bool domain_reserves(const struct iommu_domain *d, iova_t first,
+			    iova_t last)
+{
+	const struct iommu_resv_region *seen = NULL;
+	iova_t at;
+
+	list_for_each (pos, &d->endpoints) {
+		const struct iommu_endpoint *ep =
+			container_of(pos, struct iommu_endpoint, node);
+
+		if (ep->resv.at != seen &&
+		    resv_first(&ep->resv, first, last, &at))
+			return true;
+		seen = ep->resv.at;
+	}
+	return false;
+}
+
+/* Whether @d has mappings where @ep may have none. */
+static bool mapped_in_reserved(const struct iommu_domain *d,
+			       const struct iommu_endpoint *ep)
+{
+	for (unsigned n = 0; n < ep->resv.n; n++)
+		if (pgtable_mapped(&d->table, ep->resv.at[n].first,
+				   ep->resv.at[n].last))
+			return true;
+	return false;
+}
+
 static enum iommu_status attach_locked(struct iommu *i, uint32_t domain,
 				       uint32_t endpoint, bool bypass)
 {
@@ -99,6 +130,9 @@ static enum iommu_status attach_locked(struct iommu *i, uint32_t domain,
 		return IOMMU_INVAL;
 	if (d && d == from)
 		return IOMMU_OK;
+	/* [virtio 1.2, 5.13.6.3.2] */
+	if (d && mapped_in_reserved(d, ep))
+		return IOMMU_UNSUPP;
 	if (!d) {
 		/* One may go as the new one comes. */
 		uint32_t n = i->domains.n - domain_is_lone(from, ep);
@@ -174,7 +208,6 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 {
 	struct iommu_domain *d;
 	struct pt_change c;
-	iova_t bad;
 
 	if (last < first ||
 	    (flags & ~(IOMMU_MAP_READ | IOMMU_MAP_WRITE | IOMMU_MAP_MMIO)))
@@ -189,7 +222,7 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 	if (first < i->config.input_first || last > i->config.input_last ||
 	    phys > ~(last - first))
 		return IOMMU_RANGE;
-	if (iommu_resv_first(i, first, last, &bad) ||
+	if (domain_reserves(d, first, last) ||
 	    pgtable_mapped(&d->table, first, last))
 		return IOMMU_INVAL;
 	if (value(&i->stats.mappings) >= i->config.max_mappings)

@@ -15,6 +15,7 @@
 #include "iommu/hold.h"
 #include "iommu/iommu.h"
 #include "iommu/pgtable.h"
+#include "iommu/resv.h"
 
 /* Written under the op lock, read by anyone. */
 struct op_stats {
@@ -23,7 +24,8 @@ struct op_stats {
 };
 
 struct iommu {
-	struct iommu_config config; /* limits filled in; resv is ours */
+	struct iommu_config config; /* limits filled in; resv: see below */
+	struct resv_set resv;	    /* of every endpoint */
 	unsigned shift;		    /* log2 of the granule */
 
 	/*
@@ -60,9 +62,5 @@ void iommu_unlock(struct iommu *i);
 
 /* Hands @f to the sink, if there is one. */
 void iommu_report(const struct iommu *i, const struct iommu_fault *f);
-
-/* True if a reserved region overlaps the range; @ret_at: first byte of it. */
-bool iommu_resv_first(const struct iommu *i, iova_t first, iova_t last,
-		      iova_t *ret_at);
 
 #endif

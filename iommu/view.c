@@ -70,12 +70,11 @@ static bool all_ram(const struct gmem *m, gpa_t at, uint64_t len,
 static int translate_identity(struct iommu_view *v, iova_t first, iova_t last,
 			      struct slices *s, struct iommu_fault *f)
 {
-	const struct iommu *i = v->ep->iommu;
 	uint64_t len = last - first + 1;
 	uint64_t done;
 
 	f->reason = IOMMU_FAULT_UNKNOWN;
-	if (iommu_resv_first(i, first, last, &f->at))
+	if (resv_first(&v->ep->resv, first, last, &f->at))
 		return -EFAULT;
 	if (!all_ram(v->dma.mem, first, len, &done)) {
 		f->at = first + done;

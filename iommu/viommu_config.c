@@ -49,7 +49,7 @@ static int check_endpoints(const struct viommu_config *config, struct err *err)
 
 int viommu_config_check(const struct viommu_config *config, struct err *err)
 {
-	unsigned nresv = iommu_get_config(config->iommu)->nresv;
+	unsigned nresv = iommu_resv_most(config->iommu);
 	int r;
 
 	if (nresv > VIOMMU_RESV_MAX)
