@@ -234,6 +234,11 @@ void iommu_stop_waiting(struct iommu *i, bool stop)
 	hold_gate_stop(&i->gate, stop);
 }
 
+bool iommu_stopping(const struct iommu *i)
+{
+	return hold_gate_stopped(&i->gate);
+}
+
 static uint64_t value(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);

@@ -165,6 +165,7 @@ void iommu_power_on_reset(struct iommu *i);
 
 /* The machine stops: nobody waits for holds from now on / waits again. */
 void iommu_stop_waiting(struct iommu *i, bool stop);
+bool iommu_stopping(const struct iommu *i);
 
 void iommu_get_stats(struct iommu *i, struct iommu_stats *ret_s);
 const struct iommu_config *iommu_get_config(const struct iommu *i);

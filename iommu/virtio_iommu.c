@@ -161,6 +161,13 @@ static void serve_chain(struct viommu *v, struct vq *q, struct vq_chain *c)
 	vq_push(q, c);
 }
 
+/* As vq_pop().  Other vCPUs may fill the ring for ever: a machine that stops
+ * does not wait until they have stopped. */
+static int next_request(struct viommu *v, struct vq *q, struct vq_chain **ret_c)
+{
+	return iommu_stopping(v->iommu) ? -ECANCELED : vq_pop(q, ret_c);
+}
+
 /*
  * Serve until the ring is empty, or until this vCPU has done its share and
  * another one has rung: then that one goes on, so that no vCPU works for the
@@ -176,7 +183,7 @@ static void serve(struct viommu *v)
 	v->served = 0;
 	vq_kicks_off(q);
 	do {
-		while ((r = vq_pop(q, &c)) > 0) {
+		while ((r = next_request(v, q, &c)) > 0) {
 			serve_chain(v, q, c);
 			if (++v->served == SHARE)
 				(void)vq_kicks_on(q);
