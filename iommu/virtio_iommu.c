@@ -329,6 +329,10 @@ static void viommu_config_written(struct virtio_dev *d, size_t off, size_t len)
 	(void)len;
 	/* Nothing but 0 and 1 is ever shown.   [virtio 1.2, 5.13.4.2] */
 	show_bypass(v);
+	/* A driver may write it if it has accepted the feature. */
+	if (!(d->status & VIRTIO_STATUS_FEATURES_OK) ||
+	    !virtio_has(d, VIOMMU_F_BYPASS_CONFIG))
+		return;
 	if (val > 1 || val == d->config[VIOMMU_CONFIG_BYPASS])
 		return;
 	run_alone(v, val ? op_bypass_on : op_bypass_off);
@@ -410,10 +414,13 @@ int viommu_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 void viommu_power_on_reset(struct virtio_dev *d)
 {
 	struct viommu *v = to_viommu(d);
+	uint8_t shown = d->config[VIOMMU_CONFIG_BYPASS];
 
 	virtio_reset(d);
 	run_alone(v, op_power_on_reset);
 	show_bypass(v);
+	if (d->config[VIOMMU_CONFIG_BYPASS] != shown)
+		virtio_config_changed(d);
 }
 
 void viommu_get_stats(struct virtio_dev *d, struct viommu_stats *ret_s)
