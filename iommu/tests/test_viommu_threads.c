@@ -13,7 +13,6 @@
 #include "core/bits.h"
 #include "core/le.h"
 #include "iommu/tests/viommu_rig.h"
-#include "iommu/viommu_faults.h"
 
 static struct vrig v;
 
@@ -31,14 +30,6 @@ static void teardown(void)
 
 #define OK(call) ck_assert_int_eq(call, IOMMU_OK)
 
-static struct viommu_stats stats(void)
-{
-	struct viommu_stats s;
-
-	viommu_get_stats(v.d, &s);
-	return s;
-}
-
 static int touch(unsigned ep, iova_t at, enum dma_access access)
 {
 	struct dma_hold hold;
@@ -48,10 +39,6 @@ static int touch(unsigned ep, iova_t at, enum dma_access access)
 	dma_done(&hold);
 	return n;
 }
-
-/*
- * Faults.
- */
 
 static void expect_event(unsigned reason, unsigned flags, unsigned ep,
 			 iova_t at)
@@ -66,120 +53,6 @@ static void expect_event(unsigned reason, unsigned flags, unsigned ep,
 	ck_assert_uint_eq(le32_load(r + 12), 0);
 	ck_assert_uint_eq(le64_load(r + 16), at);
 }
-
-START_TEST(d56_d57_d58_faults_arrive_without_a_kick)
-{
-	vrig_add_events(&v, 64, 24);
-	ck_assert_int_eq(touch(1, 0x1234, DMA_READ), -EFAULT);
-	expect_event(1, 0x101, 1, 0x1234);
-	OK(vrig_attach(&v, 1, 2, 0));
-	ck_assert_int_eq(touch(2, 0xfffffffffffff123, DMA_WRITE), -EFAULT);
-	expect_event(2, 0x102, 2, 0xfffffffffffff123);
-	OK(vrig_map(&v, 1, 0x5000, 0x5fff, 0x5000, IOMMU_MAP_READ));
-	ck_assert_int_eq(touch(2, 0x5678, DMA_WRITE), -EFAULT);
-	expect_event(2, 0x102, 2, 0x5678);
-	ck_assert_int_eq(touch(2, 0x5678, DMA_READ), 1);
-	/* The event queue interrupts. */
-	pthread_mutex_lock(&v.d->lock);
-	ck_assert_uint_ge(v.transport.queue_irqs[1], 1);
-	pthread_mutex_unlock(&v.d->lock);
-	ck_assert_uint_eq(stats().faults_sent, 3);
-	ck_assert_uint_eq(stats().faults_dropped, 0);
-}
-END_TEST
-
-static void until_dropped(uint64_t n)
-{
-	while (stats().faults_dropped < n)
-		usleep(1000);
-}
-
-START_TEST(d61_faults_without_a_buffer_are_dropped_and_counted)
-{
-	touch(1, 0x1000, DMA_READ);
-	until_dropped(1);
-	ck_assert_uint_eq(stats().faults_sent, 0);
-	vrig_add_events(&v, 1, 24);
-	touch(1, 0x2000, DMA_READ);
-	expect_event(1, 0x101, 1, 0x2000);
-	touch(1, 0x3000, DMA_READ);
-	until_dropped(2);
-}
-END_TEST
-
-START_TEST(d60_buffer_that_is_too_small_is_not_written)
-{
-	uint8_t r[24];
-
-	vrig_add_events(&v, 1, 23);
-	vrig_add_events(&v, 1, 100);
-	touch(1, 0x1000, DMA_READ);
-	ck_assert_uint_eq(vrig_event(&v, r), 0);
-	touch(1, 0x2000, DMA_READ);
-	expect_event(1, 0x101, 1, 0x2000);
-	ck_assert_uint_eq(stats().faults_dropped, 1);
-}
-END_TEST
-
-START_TEST(flood_of_faults_is_limited)
-{
-	enum { N = 3 * VIOMMU_FAULTS_PER_SECOND };
-	struct viommu_stats s;
-
-	for (unsigned n = 0; n < N; n++) {
-		touch(1, n * PAGE, DMA_WRITE);
-		if (n % 16 == 0)
-			usleep(10); /* let the loop empty the store */
-	}
-	do {
-		usleep(1000);
-		s = stats();
-	} while (s.faults_sent + s.faults_dropped < N);
-	ck_assert_uint_eq(s.faults_sent + s.faults_dropped, N);
-}
-END_TEST
-
-START_TEST(faults_are_kept_in_order_and_limited_by_the_second)
-{
-	enum { N = 5 * VIOMMU_FAULTS_PER_SECOND };
-	struct iommu_fault f = {.reason = IOMMU_FAULT_MAPPING}, got;
-	struct viommu_faults faults;
-	unsigned taken = 0;
-
-	ck_assert_int_eq(viommu_faults_init(&faults, NULL, NULL, NULL), 0);
-	ck_assert(!viommu_faults_take(&faults, &got));
-	for (f.at = 0; f.at < 2 * VIOMMU_FAULTS_KEPT; f.at++)
-		faults.sink.report(&faults.sink, &f);
-	ck_assert_uint_eq(viommu_faults_dropped(&faults), VIOMMU_FAULTS_KEPT);
-	for (iova_t at = 0; at < VIOMMU_FAULTS_KEPT; at++) {
-		ck_assert(viommu_faults_take(&faults, &got));
-		ck_assert_uint_eq(got.at, at);
-	}
-	ck_assert(!viommu_faults_take(&faults, &got));
-	for (unsigned n = 0; n < N; n++) {
-		faults.sink.report(&faults.sink, &f);
-		taken += viommu_faults_take(&faults, &got);
-	}
-	/* At most one second ends meanwhile. */
-	ck_assert_uint_gt(taken, 0);
-	ck_assert_uint_le(taken, 2 * VIOMMU_FAULTS_PER_SECOND);
-	ck_assert_uint_eq(viommu_faults_dropped(&faults),
-			  N + VIOMMU_FAULTS_KEPT - taken);
-	viommu_faults_fini(&faults);
-}
-END_TEST
-
-START_TEST(faults_before_driver_ok_are_dropped)
-{
-	vrig_reset(&v);
-	touch(1, 0x1000, DMA_READ);
-	until_dropped(1);
-	vrig_up(&v, VRIG_FEATURES);
-	vrig_add_events(&v, 4, 24);
-	touch(1, 0x2000, DMA_READ);
-	expect_event(1, 0x101, 1, 0x2000);
-}
-END_TEST
 
 /*
  * I/O in flight.
@@ -653,12 +526,6 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
-	tcase_add_test(t, d56_d57_d58_faults_arrive_without_a_kick);
-	tcase_add_test(t, d61_faults_without_a_buffer_are_dropped_and_counted);
-	tcase_add_test(t, d60_buffer_that_is_too_small_is_not_written);
-	tcase_add_test(t, flood_of_faults_is_limited);
-	tcase_add_test(t, faults_are_kept_in_order_and_limited_by_the_second);
-	tcase_add_test(t, faults_before_driver_ok_are_dropped);
 	tcase_add_test(t, unmap_completes_only_after_the_hold);
 	tcase_add_test(
 		t, waiting_unmap_keeps_no_lock_that_faults_or_registers_need);

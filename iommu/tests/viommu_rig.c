@@ -15,12 +15,21 @@
 void vrig_init(struct vrig *v, enum iommu_topology_form form,
 	       const struct iommu_config *config)
 {
+	vrig_init_prepared(v, form, config, NULL);
+}
+
+void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
+			const struct iommu_config *config,
+			void (*prepare)(struct rig *r))
+{
 	struct viommu_config c = {.form = form};
 	struct virtio_dev_env env = {.name = "iommu0"};
 	int r;
 
 	memset(v, 0, sizeof(*v));
 	rig_init(&v->rig, config);
+	if (prepare)
+		prepare(&v->rig);
 	iommu_topology_init(&v->topo);
 	for (uint16_t id = 1; id <= RIG_ENDPOINTS; id++) {
 		r = iommu_topology_add_pci(&v->topo, 0, (uint16_t)(id << 3), id,
@@ -212,6 +221,19 @@ int vrig_unmap(struct vrig *v, uint32_t domain, iova_t first, iova_t last)
 
 	vrig_put_unmap(b, domain, first, last);
 	return send_whole(v, b, sizeof(b));
+}
+
+int vrig_probe(struct vrig *v, uint32_t ep,
+	       uint8_t ret_properties[VIOMMU_PROBE_SIZE])
+{
+	uint8_t b[72], reply[VIOMMU_PROBE_SIZE + 4];
+	uint32_t len;
+
+	vrig_put_probe(b, ep);
+	len = vrig_send(v, b, sizeof(b), reply, sizeof(reply));
+	assert(len == sizeof(reply));
+	memcpy(ret_properties, reply, VIOMMU_PROBE_SIZE);
+	return reply[VIOMMU_PROBE_SIZE];
 }
 
 void vrig_add_events(struct vrig *v, unsigned n, uint32_t len)

@@ -39,6 +39,11 @@ struct vrig {
 /* The device, nothing negotiated.  @config may be NULL. */
 void vrig_init(struct vrig *v, enum iommu_topology_form form,
 	       const struct iommu_config *config);
+/* The same; @prepare, which may be NULL, sees the endpoints before the device
+ * is made. */
+void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
+			const struct iommu_config *config,
+			void (*prepare)(struct rig *r));
 void vrig_fini(struct vrig *v);
 /* Negotiated, both rings connected, running. */
 void vrig_up(struct vrig *v, uint64_t features);
@@ -66,6 +71,9 @@ int vrig_detach(struct vrig *v, uint32_t domain, uint32_t ep);
 int vrig_map(struct vrig *v, uint32_t domain, iova_t first, iova_t last,
 	     gpa_t phys, uint32_t flags);
 int vrig_unmap(struct vrig *v, uint32_t domain, iova_t first, iova_t last);
+/* @ret_properties: what a PROBE of @ep is told.  Asserts a full reply. */
+int vrig_probe(struct vrig *v, uint32_t ep,
+	       uint8_t ret_properties[VIOMMU_PROBE_SIZE]);
 
 /* The bytes of requests. */
 void vrig_put_attach(uint8_t dst[20], uint32_t domain, uint32_t ep,
