@@ -269,7 +269,7 @@ static void fresh_device(bool platform, bool plain)
 			 0);
 }
 
-START_TEST(access_platform_is_insisted_on)
+START_TEST(d67_access_platform_is_insisted_on)
 {
 	fresh_device(true, false);
 	ck_assert(virtio_device_features(d, 1) & BIT(1));
@@ -278,7 +278,7 @@ START_TEST(access_platform_is_insisted_on)
 }
 END_TEST
 
-START_TEST(access_platform_is_not_offered_unasked)
+START_TEST(d67_access_platform_is_not_offered_unasked)
 {
 	ck_assert(!(virtio_device_features(d, 1) & BIT(1)));
 	ck_assert(!negotiate(FIX_PLAIN | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)));
@@ -534,8 +534,8 @@ static Suite *suite(void)
 	t = tcase_create("features");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, common_features_are_offered_besides_the_devices);
-	tcase_add_test(t, access_platform_is_insisted_on);
-	tcase_add_test(t, access_platform_is_not_offered_unasked);
+	tcase_add_test(t, d67_access_platform_is_insisted_on);
+	tcase_add_test(t, d67_access_platform_is_not_offered_unasked);
 	tcase_add_test(t, device_without_optional_functions_works);
 	tcase_add_test(t, version_1_is_required);
 	tcase_add_test(t, feature_not_offered_is_refused);

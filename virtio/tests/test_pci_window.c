@@ -129,7 +129,7 @@ START_TEST(msix_table_and_bits_are_reached_too)
 }
 END_TEST
 
-START_TEST(whole_driver_works_through_the_window)
+START_TEST(d70_whole_driver_works_through_the_window)
 {
 	uint32_t head, len;
 
@@ -244,7 +244,7 @@ int main(void)
 	tcase_add_test(tc, reading_the_isr_clears_it);
 	tcase_add_test(tc, notify_structure_kicks);
 	tcase_add_test(tc, msix_table_and_bits_are_reached_too);
-	tcase_add_test(tc, whole_driver_works_through_the_window);
+	tcase_add_test(tc, d70_whole_driver_works_through_the_window);
 	tcase_add_test(tc, only_lengths_1_2_and_4_open_the_window);
 	tcase_add_test(tc, bars_and_offsets_out_of_range_read_ones);
 	tcase_add_test(tc, access_that_misses_the_window_has_no_effect);
