@@ -328,6 +328,24 @@ START_TEST(stop_of_the_machine_breaks_the_wait)
 }
 END_TEST
 
+START_TEST(stopped_machine_serves_no_more_requests)
+{
+	iova_t reply;
+	uint32_t len;
+	uint8_t b[20];
+
+	iommu_stop_waiting(v.rig.i, true);
+	vrig_put_attach(b, 1, 1, 0);
+	vrig_add(&v, b, 20, 4, &reply);
+	vrig_ring(&v);
+	ck_assert(!is_used(&len));
+	iommu_stop_waiting(v.rig.i, false);
+	vrig_ring(&v);
+	ck_assert(is_used(&len));
+	ck_assert_uint_eq(len, 4);
+}
+END_TEST
+
 START_TEST(bypass_write_waits_and_requests_meanwhile_are_served)
 {
 	struct dma_hold hold;
@@ -538,6 +556,7 @@ int main(void)
 		bus_master_off_under_an_unmap_lets_nothing_be_written_after_it);
 	tcase_add_test(t, reset_waits_for_io_of_endpoints);
 	tcase_add_test(t, stop_of_the_machine_breaks_the_wait);
+	tcase_add_test(t, stopped_machine_serves_no_more_requests);
 	tcase_add_test(t, bypass_write_waits_and_requests_meanwhile_are_served);
 	tcase_add_test(t, vcpu_that_has_done_its_share_hands_over);
 	tcase_add_test(t, no_request_is_forgotten);
