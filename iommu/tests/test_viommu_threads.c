@@ -129,14 +129,26 @@ static bool is_used(uint32_t *ret_len)
 	return vqd_get_used(&v.req, &head, ret_len);
 }
 
-/* Put an UNMAP of the held page into the ring and ring, on another thread. */
+static uint64_t mappings(void)
+{
+	struct iommu_stats s;
+
+	iommu_get_stats(v.rig.i, &s);
+	return s.mappings;
+}
+
+/* Put an UNMAP of the held page into the ring and ring, on another thread.
+ * It has begun when this returns: the mapping is gone, the hold is not. */
 static void unmap_start(struct vcpu *c, iova_t *reply)
 {
+	uint64_t before = mappings();
 	uint8_t b[28];
 
 	vrig_put_unmap(b, 1, 0x5000, 0x5fff);
 	vrig_add(&v, b, 28, 4, reply);
 	vcpu_start(c, vcpu_ring);
+	while (mappings() == before)
+		sched_yield();
 	usleep(20000);
 	ck_assert(!atomic_load(&c->back));
 }
@@ -414,6 +426,7 @@ static unsigned take_used(void)
 START_TEST(vcpu_that_has_done_its_share_hands_over)
 {
 	struct dma_hold hold, second;
+	unsigned taken = 0;
 	struct iovec iov;
 	struct vcpu a, b;
 
@@ -429,8 +442,9 @@ START_TEST(vcpu_that_has_done_its_share_hands_over)
 		add_map(MIB(1) + n * PAGE);
 	add_unmap(0x5000);
 	vcpu_start(&a, vcpu_ring);
-	usleep(20000);
-	ck_assert_uint_eq(take_used(), 255);
+	while (taken < 255)
+		taken += take_used();
+	ck_assert_uint_eq(taken, 255);
 	/* Its share is not done: others leave at once. */
 	vrig_ring(&v);
 	/* Then it goes on to the next request, beyond its share. */
