@@ -72,8 +72,12 @@ static int ram_file_new(uint64_t size)
 	return take_fd(&fd);
 }
 
+/* @fd: the memfd, or -1 for private memory */
 static int slot_map(struct gmem_slot *s, int fd)
 {
+	const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+				 : MAP_SHARED;
+	const off_t offset = fd < 0 ? 0 : (off_t)s->file_offset;
 	const uint64_t reserve = s->size + HUGE_ALIGN;
 	uint8_t *p, *host;
 	uint64_t head;
@@ -84,7 +88,7 @@ static int slot_map(struct gmem_slot *s, int fd)
 		return -errno;
 	head = (s->base - (uintptr_t)p) & (HUGE_ALIGN - 1);
 	host = mmap(p + head, s->size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED, fd, (off_t)s->file_offset);
+		    flags | MAP_FIXED, fd, offset);
 	if (host == MAP_FAILED) {
 		int r = -errno;
 
@@ -113,8 +117,8 @@ static int no_memory(struct err *err, int code, const struct gmem_slot *layout,
 			 size >> 20);
 }
 
-int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
-	      struct err *err)
+static int init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
+		bool shared, struct err *err)
 {
 	uint64_t file_size = 0;
 	int r = -EINVAL;
@@ -132,7 +136,7 @@ int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
 		return err_set(err, EINVAL,
 			       "the layout of guest memory is not valid");
 	}
-	if (r == 0)
+	if (r == 0 && shared)
 		r = m->fd = ram_file_new(file_size);
 	for (unsigned i = 0; r >= 0 && i < n; i++) {
 		r = slot_map(&m->slots[i], m->fd);
@@ -146,26 +150,42 @@ int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
 	return 0;
 }
 
-/* Nothing but gmem_init() makes nslots or fd > 0, so a zeroed object is told
- * from one that owns descriptor 0. */
+int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
+	      struct err *err)
+{
+	return init(m, layout, n, false, err);
+}
+
+int gmem_init_shared(struct gmem *m, const struct gmem_slot *layout, unsigned n,
+		     struct err *err)
+{
+	return init(m, layout, n, true, err);
+}
+
+/* Nothing but init() makes nslots or fd > 0, so a zeroed object is told from
+ * one that owns descriptor 0. */
 void gmem_fini(struct gmem *m)
 {
 	for (unsigned i = 0; i < m->nslots; i++)
 		munmap(m->slots[i].host, m->slots[i].size);
-	if (m->fd > 0 || m->nslots > 0)
+	if (m->fd > 0 || (m->fd == 0 && m->nslots > 0))
 		close(m->fd);
 	*m = (struct gmem){.fd = -1};
 }
 
-int gmem_discard(struct gmem *m, struct err *err)
+static int slot_discard(const struct gmem_slot *s, int fd)
 {
 	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
-	for (unsigned i = 0; i < m->nslots; i++) {
-		const struct gmem_slot *s = &m->slots[i];
+	if (fd < 0)
+		return madvise(s->host, s->size, MADV_DONTNEED);
+	return fallocate(fd, mode, (off_t)s->file_offset, (off_t)s->size);
+}
 
-		if (fallocate(m->fd, mode, (off_t)s->file_offset,
-			      (off_t)s->size) < 0)
+int gmem_discard(struct gmem *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->nslots; i++) {
+		if (slot_discard(&m->slots[i], m->fd) < 0)
 			return err_errno(err, errno,
 					 "cannot clear guest memory");
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * gmem.h - guest memory: RAM slots backed by one memfd.
+ * gmem.h - guest memory: RAM slots, private or backed by one memfd.
  *
  * The guest changes this memory at any moment.  So bytes are copied in and
  * out, and a pointer into it leaves this file only inside an iovec on its way
@@ -30,19 +30,25 @@ typedef uint64_t gpa_t; /* guest-physical address */
 struct gmem_slot {
 	gpa_t base;
 	uint64_t size;
-	uint64_t file_offset; /* in the memfd */
+	uint64_t file_offset; /* in the memfd, if there is one */
 	uint8_t *host;	      /* for core/gmem.c and KVM memslots only */
 };
 
 struct gmem {
-	int fd; /* memfd */
+	int fd; /* memfd; -1: the memory is private */
 	unsigned nslots;
 	struct gmem_slot slots[GMEM_SLOTS_MAX];
 };
 
 /*
- * gmem_init - reserve RAM for @n slots; pages are populated when touched.
+ * gmem_init, gmem_init_shared - reserve RAM for @n slots; pages are populated
+ * when touched.
  * @layout: base and size of each slot, ascending; other fields are ignored
+ *
+ * Private memory gets huge pages where the host's kernel has them to give:
+ * one fault of the guest instead of 512.  Shared memory is in a memfd, which
+ * other processes (vhost-user servers) can map, and for which most hosts have
+ * huge pages switched off.
  *
  * Host mappings agree with guest addresses modulo 2 MiB, are not inherited by
  * fork() and stay out of core dumps.
@@ -52,6 +58,8 @@ struct gmem {
  */
 int gmem_init(struct gmem *m, const struct gmem_slot *layout, unsigned n,
 	      struct err *err);
+int gmem_init_shared(struct gmem *m, const struct gmem_slot *layout, unsigned n,
+		     struct err *err);
 
 /* Accepts a zeroed or half-built object. */
 void gmem_fini(struct gmem *m);

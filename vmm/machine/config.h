@@ -54,6 +54,7 @@ struct mach_config {
 	const char *cache_dir; /* unpacked kernels; NULL: no cache */
 	unsigned cpus;	       /* 1 to MACH_CPUS_MAX */
 	uint64_t memory;       /* bytes, whole MiB */
+	bool shared_memory;    /* in a memfd, for servers in other processes */
 	struct mach_disk disks[MACH_DISKS_MAX];
 	unsigned ndisks;
 	struct {
