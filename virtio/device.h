@@ -106,7 +106,7 @@ struct virtio_dev {
 	bool stopping;	      /* a reset waits for I/O in flight */
 	bool paused;	      /* may not touch memory: bus master off */
 	bool insist_platform; /* refuse FEATURES_OK without bit 33 */
-	unsigned inflight;    /* I/O the host's kernel has, or a reply to come */
+	unsigned inflight;    /* I/O, and replies to come */
 	uint64_t offered;     /* feature bits */
 	uint64_t driver_features;
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
@@ -93,6 +94,37 @@ static int read_switch(const char *value, bool allow_auto,
 	return r;
 }
 
+/* "START-END:msi" or "START-END:reserved", in front of what @list has. */
+static int add_reserved(struct settings *s, const char *value,
+			const struct mach_reserved **list, struct err *err)
+{
+	static const char *const kinds[] = {"reserved", "msi"};
+	const char *colon = strchr(value, ':');
+	struct mach_reserved *added;
+	char range[64];
+	unsigned kind;
+	int r;
+
+	if (!colon || (size_t)(colon - value) >= sizeof(range))
+		return err_set(err, EINVAL,
+			       "expected START-END:msi or START-END:reserved");
+	(void)snprintf(range, sizeof(range), "%.*s", (int)(colon - value),
+		       value);
+	added = calloc(1, sizeof(*added));
+	r = settings_keep(s, added, err);
+	if (r == 0)
+		r = value_range(range, &added->first, &added->last, err);
+	if (r == 0)
+		r = value_choice(colon + 1, kinds, ARRAY_SIZE(kinds), &kind,
+				 err);
+	if (r < 0)
+		return r;
+	added->msi = kind == 1;
+	added->next = *list;
+	*list = added;
+	return 0;
+}
+
 /*
  * --disk.  The keys work on the disk behind the last one.
  */
@@ -123,11 +155,18 @@ static int set_disk_id(struct settings *s, const char *value, struct err *err)
 	return value_text(value, &new_disk(s)->id, err);
 }
 
+static int set_disk_reserved(struct settings *s, const char *value,
+			     struct err *err)
+{
+	return add_reserved(s, value, &new_disk(s)->reserved, err);
+}
+
 const struct option_key disk_keys[DISK_KEYS] = {
 	{"path", "FILE", set_disk_path},
 	{"ro", "on|off", set_disk_ro},
 	{"iommu", "on|off", set_disk_iommu},
 	{"id", "NAME", set_disk_id},
+	{"reserved", "START-END:msi|reserved", set_disk_reserved},
 };
 
 int set_disk(struct settings *s, const char *value, struct err *err)
@@ -186,10 +225,25 @@ static int set_iommu_console(struct settings *s, const char *value,
 	return read_switch(value, false, &s->machine.iommu.console, err);
 }
 
+static int set_iommu_reserved(struct settings *s, const char *value,
+			      struct err *err)
+{
+	return add_reserved(s, value, &s->machine.iommu.reserved, err);
+}
+
+static int set_iommu_max_memory(struct settings *s, const char *value,
+				struct err *err)
+{
+	return value_size(value, MACH_TABLES_MIN, MACH_TABLES_MAX,
+			  &s->machine.iommu.max_memory, err);
+}
+
 const struct option_key iommu_keys[IOMMU_KEYS] = {
 	{"topology", "auto|v2|native|none", set_iommu_topology},
 	{"bypass", "on|off", set_iommu_bypass},
 	{"console", "on|off", set_iommu_console},
+	{"reserved", "START-END:msi|reserved", set_iommu_reserved},
+	{"max-memory", "SIZE", set_iommu_max_memory},
 };
 
 int set_iommu(struct settings *s, const char *value, struct err *err)

@@ -56,17 +56,17 @@ void settings_fini(struct settings *s)
 	*s = (struct settings){0};
 }
 
-int settings_keep(struct settings *s, char *text, struct err *err)
+int settings_keep(struct settings *s, void *mem, struct err *err)
 {
-	char **kept = NULL;
+	void **kept = NULL;
 
-	if (text)
+	if (mem)
 		kept = reallocarray(s->kept, s->nkept + 1, sizeof(*kept));
 	if (!kept) {
-		free(text);
+		free(mem);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	kept[s->nkept++] = text;
+	kept[s->nkept++] = mem;
 	s->kept = kept;
 	return 0;
 }

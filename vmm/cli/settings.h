@@ -30,8 +30,8 @@ struct settings {
 	unsigned verbosity;	 /* 0 to 2 */
 	const char *config_path; /* NULL: none */
 	bool help;
-	/* what strings point into: */
-	char **kept;
+	/* what strings and lists are in: */
+	void **kept;
 	size_t nkept;
 };
 
@@ -47,9 +47,9 @@ int settings_init(struct settings *s, struct err *err);
 void settings_fini(struct settings *s);
 
 /*
- * settings_keep - own @text (from malloc) until settings_fini().
- * Return: 0, or -ENOMEM (@text has been freed then).  NULL gives -ENOMEM.
+ * settings_keep - own @mem (from malloc) until settings_fini().
+ * Return: 0, or -ENOMEM (@mem has been freed then).  NULL gives -ENOMEM.
  */
-int settings_keep(struct settings *s, char *text, struct err *err);
+int settings_keep(struct settings *s, void *mem, struct err *err);
 
 #endif

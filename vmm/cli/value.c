@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -112,6 +113,52 @@ int value_size(const char *text, uint64_t min, uint64_t max,
 	if (val % MIB(1))
 		return err_set(err, EINVAL, "expected whole MiB");
 	*ret_bytes = val;
+	return 0;
+}
+
+static unsigned digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned)(c - 'a') + 10;
+	if (c >= 'A' && c <= 'F')
+		return (unsigned)(c - 'A') + 10;
+	return UINT_MAX;
+}
+
+/* Return: what follows; NULL without a digit or past 2^64 - 1. */
+static const char *read_address(const char *p, uint64_t *ret_val)
+{
+	const unsigned base = p[0] == '0' && p[1] == 'x' ? 16 : 10;
+	const char *start = p += base == 16 ? 2 : 0;
+	uint64_t val = 0;
+
+	for (; digit_of(*p) < base; p++) {
+		if (__builtin_mul_overflow(val, base, &val) ||
+		    __builtin_add_overflow(val, digit_of(*p), &val))
+			return NULL;
+	}
+	*ret_val = val;
+	return p == start ? NULL : p;
+}
+
+int value_range(const char *text, uint64_t *ret_first, uint64_t *ret_last,
+		struct err *err)
+{
+	uint64_t first, last;
+	const char *p = read_address(text, &first);
+
+	p = p && *p == '-' ? read_address(p + 1, &last) : NULL;
+	if (!p || *p)
+		return err_set(err, EINVAL,
+			       "expected addresses like 0x8000000-0x80fffff");
+	if (first > last)
+		return err_set(err, EINVAL,
+			       "expected a range that does not end before it "
+			       "begins");
+	*ret_first = first;
+	*ret_last = last;
 	return 0;
 }
 

@@ -30,6 +30,13 @@ int value_size(const char *text, uint64_t min, uint64_t max,
 	       uint64_t *ret_bytes, struct err *err);
 
 /*
+ * value_range - START-END, addresses with both ends included; decimal, or
+ * hexadecimal behind 0x.
+ */
+int value_range(const char *text, uint64_t *ret_first, uint64_t *ret_last,
+		struct err *err);
+
+/*
  * value_time - a number of seconds, or a number followed by ms, s, m, h or d;
  * 1 ms to VALUE_TIME_MAX_MS.
  */

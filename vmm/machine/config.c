@@ -2,6 +2,8 @@
 #include "vmm/machine/config.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/err.h"
@@ -23,6 +25,76 @@ void mach_config_init(struct mach_config *c)
 	};
 }
 
+static bool overlap(const struct mach_reserved *a,
+		    const struct mach_reserved *b)
+{
+	return a->first <= b->last && b->first <= a->last;
+}
+
+static int overlaps(const char *who, const struct mach_reserved *a,
+		    const struct mach_reserved *b, struct err *err)
+{
+	return err_set(err, EINVAL, "%s: reserved ranges overlap at %#" PRIx64,
+		       who, max_u64(a->first, b->first));
+}
+
+/*
+ * The lists @own and @base, either of which may be NULL, as one endpoint's: no
+ * overlap, one MSI range in each at most, and not too many.  An MSI range in
+ * @own takes the place of the one in @base.
+ * @who: "--iommu" or the disk
+ */
+static int check_reserved(const char *who, const struct mach_reserved *own,
+			  const struct mach_reserved *base, struct err *err)
+{
+	unsigned n = 0, msi = 0;
+
+	for (const struct mach_reserved *a = own; a; a = a->next) {
+		n++;
+		msi += a->msi;
+		if (a->first > a->last)
+			return err_set(err, EINVAL,
+				       "%s: reserved range %#" PRIx64
+				       " ends before it begins",
+				       who, a->first);
+		if (msi > 1)
+			return err_set(err, EINVAL,
+				       "%s: more than one reserved range for "
+				       "msi",
+				       who);
+		for (const struct mach_reserved *b = own; b != a; b = b->next)
+			if (overlap(a, b))
+				return overlaps(who, a, b, err);
+	}
+	for (; base; base = base->next) {
+		if (base->msi && msi)
+			continue;
+		n++;
+		for (const struct mach_reserved *a = own; a; a = a->next)
+			if (overlap(a, base))
+				return overlaps(who, a, base, err);
+	}
+	if (n > MACH_RESERVED_MAX)
+		return err_set(err, EINVAL,
+			       "%s: %u reserved ranges, at most %d", who, n,
+			       MACH_RESERVED_MAX);
+	return 0;
+}
+
+static int check_disk_reserved(const struct mach_config *c,
+			       const struct mach_disk *d, struct err *err)
+{
+	char who[128];
+
+	(void)snprintf(who, sizeof(who), "--disk '%.100s'", d->path);
+	if (d->iommu == MACH_OFF || c->iommu.on == MACH_OFF)
+		return err_set(err, EINVAL,
+			       "%s: reserved ranges, but the disk is outside "
+			       "the IOMMU",
+			       who);
+	return check_reserved(who, d->reserved, c->iommu.reserved, err);
+}
+
 static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		      struct err *err)
 {
@@ -34,11 +106,26 @@ static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		return err_set(err, EINVAL,
 			       "--disk '%s': id '%.40s' has more than %d bytes",
 			       d->path, d->id, MACH_DISK_ID_MAX);
-	return 0;
+	return d->reserved ? check_disk_reserved(c, d, err) : 0;
+}
+
+static int check_iommu(const struct mach_config *c, struct err *err)
+{
+	const uint64_t max = c->iommu.max_memory;
+
+	if (max && (max < MACH_TABLES_MIN || max > MACH_TABLES_MAX))
+		return err_set(err, EINVAL,
+			       "--iommu: max-memory of %" PRIu64
+			       " bytes is not within %llu MiB to %llu MiB",
+			       max, (unsigned long long)(MACH_TABLES_MIN >> 20),
+			       (unsigned long long)(MACH_TABLES_MAX >> 20));
+	return check_reserved("--iommu", c->iommu.reserved, NULL, err);
 }
 
 int mach_config_check(const struct mach_config *c, struct err *err)
 {
+	int r;
+
 	if (c->cpus < 1 || c->cpus > MACH_CPUS_MAX)
 		return err_set(err, EINVAL, "--cpus %u: not within 1 to %u",
 			       c->cpus, MACH_CPUS_MAX);
@@ -58,8 +145,11 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 			       "--cpus %u: without a description "
 			       "(--describe none) a guest finds one CPU only",
 			       c->cpus);
+	r = check_iommu(c, err);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < c->ndisks; i++) {
-		int r = check_disk(c, &c->disks[i], err);
+		r = check_disk(c, &c->disks[i], err);
 
 		if (r < 0)
 			return r;

@@ -16,11 +16,14 @@
 
 struct err;
 
-#define MACH_CPUS_MAX	 64
-#define MACH_DISKS_MAX	 24
-#define MACH_DISK_ID_MAX 20 /* bytes */
-#define MACH_MEMORY_MIN	 MIB(16)
-#define MACH_MEMORY_MAX	 GIB(1024)
+#define MACH_CPUS_MAX	  64
+#define MACH_DISKS_MAX	  24
+#define MACH_DISK_ID_MAX  20 /* bytes */
+#define MACH_RESERVED_MAX 20 /* ranges of one endpoint */
+#define MACH_MEMORY_MIN	  MIB(16)
+#define MACH_MEMORY_MAX	  GIB(1024)
+#define MACH_TABLES_MIN	  MIB(1)
+#define MACH_TABLES_MAX	  GIB(64)
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {
@@ -40,11 +43,19 @@ enum mach_console {
 	MACH_CONSOLE_BOTH,
 };
 
+/* Addresses that a device has no memory at; a list, in the owner's memory. */
+struct mach_reserved {
+	const struct mach_reserved *next;
+	uint64_t first, last;
+	bool msi; /* where interrupts go; in the place of the machine's own */
+};
+
 struct mach_disk {
 	const char *path;
 	bool readonly;
 	const char *id;		/* at most MACH_DISK_ID_MAX; NULL: default */
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
+	const struct mach_reserved *reserved; /* besides those of all */
 };
 
 struct mach_config {
@@ -62,6 +73,8 @@ struct mach_config {
 		enum mach_topology topology;
 		bool bypass;
 		enum mach_switch console; /* put it behind the IOMMU, too */
+		const struct mach_reserved *reserved; /* for all devices */
+		uint64_t max_memory; /* of its tables; 0: the default */
 	} iommu;
 	enum mach_describe describe;
 	bool viot; /* with ACPI: emit the VIOT table */

@@ -35,6 +35,7 @@ static struct mach_func *next_func(struct mach *m, unsigned slot,
 /* Put @f behind the IOMMU. */
 static int protect(struct mach *m, struct mach_func *f, struct err *err)
 {
+	struct iommu_resv_region regions[MACH_RESERVED_MAX];
 	uint16_t requester = PCI_DEVFN(f->slot, 0);
 	struct iommu_endpoint *ep;
 	int r;
@@ -42,6 +43,12 @@ static int protect(struct mach *m, struct mach_func *f, struct err *err)
 	r = iommu_endpoint_add(m->iommu, requester, &ep, err);
 	if (r < 0)
 		return r;
+	r = iommu_endpoint_reserve(
+		ep, regions, mach_reserved_regions(f->reserved, regions), err);
+	if (r < 0) {
+		err_prefix(err, "%s", f->name);
+		return r;
+	}
 	r = iommu_endpoint_view(ep, &f->dma);
 	if (r < 0)
 		return err_set(err, -r, "out of memory");
@@ -142,6 +149,7 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 
 	snprintf(name, sizeof(name), "blk%u", index);
 	f = next_func(m, SLOT_DISKS + index, name);
+	f->reserved = d->reserved;
 	if (behind_iommu(m, d->iommu, true))
 		r = m->config.test.hidden_disks >> index & 1
 			    ? protect(m, f, err)

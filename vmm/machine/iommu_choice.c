@@ -82,8 +82,38 @@ static enum iommu_topology_form choose_form(const struct mach_config *c)
 	return described(c) ? IOMMU_TOPOLOGY_NONE : IOMMU_TOPOLOGY_V2;
 }
 
+unsigned mach_reserved_regions(const struct mach_reserved *list,
+			       struct iommu_resv_region *regions)
+{
+	unsigned n = 0;
+
+	for (; list; list = list->next)
+		regions[n++] = (struct iommu_resv_region){
+			.kind = list->msi ? IOMMU_RESV_MSI
+					  : IOMMU_RESV_RESERVED,
+			.first = list->first,
+			.last = list->last,
+		};
+	return n;
+}
+
+/* The user's, and the machine's own MSI region unless the user has one. */
+static unsigned all_regions(const struct mach *m,
+			    struct iommu_resv_region *regions)
+{
+	unsigned n = mach_reserved_regions(m->config.iommu.reserved, regions);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (regions[i].kind == IOMMU_RESV_MSI)
+			return n;
+	}
+	regions[n++] = platform_msi_region;
+	return n;
+}
+
 static int make(struct mach *m, struct err *err)
 {
+	struct iommu_resv_region regions[MACH_RESERVED_MAX + 1];
 	const struct iommu_config config = {
 		.mem = &m->mem,
 		/* 4 KiB, and everything larger as a hint. */
@@ -91,11 +121,15 @@ static int make(struct mach *m, struct err *err)
 		.input_last = UINT64_MAX,
 		.domain_last = UINT32_MAX,
 		.bypass = m->config.iommu.bypass,
-		.resv = &platform_msi_region,
-		.nresv = 1,
+		.resv = regions,
+		.nresv = all_regions(m, regions),
+		.max_memory = m->config.iommu.max_memory,
 	};
+	int r = iommu_new(&m->iommu, &config, err);
 
-	return iommu_new(&m->iommu, &config, err);
+	if (r < 0)
+		err_prefix(err, "--iommu");
+	return r;
 }
 
 static int check_disks(const struct mach *m, struct err *err)

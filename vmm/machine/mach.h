@@ -42,9 +42,10 @@ struct mach_func {
 	struct virtio_dev *dev;
 	struct vpci *pci;
 	unsigned slot;
-	bool managed;	     /* behind the IOMMU */
-	struct dma identity; /* its view when it is not */
-	struct dma *dma;     /* the one it has */
+	bool managed;			      /* behind the IOMMU */
+	const struct mach_reserved *reserved; /* its own ranges there */
+	struct dma identity;		      /* its view when it is not */
+	struct dma *dma;		      /* the one it has */
 	char name[16];
 };
 
@@ -101,6 +102,11 @@ struct mach {
 
 /* iommu_choice.c: decide whether the IOMMU is on, and say why. */
 int mach_choose_iommu(struct mach *m, struct err *err);
+
+/* The same as the IOMMU takes it; at most MACH_RESERVED_MAX.
+ * Return: how many. */
+unsigned mach_reserved_regions(const struct mach_reserved *list,
+			       struct iommu_resv_region *regions);
 
 /* functions.c: the virtio devices in their slots. */
 int mach_add_functions(struct mach *m, struct err *err);

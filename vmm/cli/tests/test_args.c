@@ -170,10 +170,10 @@ START_TEST(disk_says_what_is_wrong_with_it)
 	bad("--disk 'path=': path '': expected something, not nothing",
 	    "--disk", "path=");
 	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
-	    "are path, ro, iommu and id",
+	    "are path, ro, iommu, id and reserved",
 	    "--disk", "a,rw=on");
 	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
-	    "iommu and id",
+	    "iommu, id and reserved",
 	    "--disk", "a,cache=on");
 	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
 	    "a,ro=maybe");
@@ -222,17 +222,67 @@ START_TEST(iommu_is_a_word_and_keys)
 }
 END_TEST
 
+START_TEST(reserved_ranges_add_up)
+{
+	const struct mach_reserved *r;
+
+	good("--iommu", "on,reserved=0x1000-0x1fff:reserved", "--iommu",
+	     "reserved=16-31:msi", "--disk", "a,reserved=5-6:reserved");
+	r = s.machine.iommu.reserved;
+	ck_assert(r->first == 16 && r->last == 31 && r->msi);
+	r = r->next;
+	ck_assert(r->first == 0x1000 && r->last == 0x1fff && !r->msi);
+	ck_assert_ptr_null(r->next);
+	r = s.machine.disks[0].reserved;
+	ck_assert(r->first == 5 && r->last == 6 && !r->msi);
+	ck_assert_ptr_null(r->next);
+	ck_assert_int_eq(mach_config_check(&s.machine, &err), 0);
+}
+END_TEST
+
+START_TEST(reserved_says_what_is_wrong_with_it)
+{
+	bad("--iommu 'on,reserved=1-2': reserved '1-2': expected "
+	    "START-END:msi or START-END:reserved",
+	    "--iommu", "on,reserved=1-2");
+	bad("--iommu 'reserved=1-2:ram': reserved '1-2:ram': expected "
+	    "reserved or msi",
+	    "--iommu", "reserved=1-2:ram");
+	bad("--disk 'a,reserved=x:msi': reserved 'x:msi': expected addresses "
+	    "like 0x8000000-0x80fffff",
+	    "--disk", "a,reserved=x:msi");
+	bad("--disk 'a,reserved=2-1:msi': reserved '2-1:msi': expected a range "
+	    "that does not end before it begins",
+	    "--disk", "a,reserved=2-1:msi");
+	ck_assert_ptr_null(s.machine.iommu.reserved);
+}
+END_TEST
+
+START_TEST(iommu_tables_have_a_limit)
+{
+	good("--iommu", "on,max-memory=2G");
+	ck_assert_uint_eq(s.machine.iommu.max_memory, GIB(2));
+	bad("--iommu 'on,max-memory=0': max-memory '0': expected a size from "
+	    "1M to 64G",
+	    "--iommu", "on,max-memory=0");
+	bad("--iommu 'on,max-memory=65G': max-memory '65G': expected a size "
+	    "from 1M to 64G",
+	    "--iommu", "on,max-memory=65G");
+}
+END_TEST
+
 START_TEST(iommu_says_what_is_wrong_with_it)
 {
 	bad("--iommu 'yes': expected on, off or auto", "--iommu", "yes");
 	bad("--iommu 'on,topology=v3': topology 'v3': expected auto, v2, "
 	    "native or none",
 	    "--iommu", "on,topology=v3");
-	bad("--iommu 'on,by=on': unknown key 'by': there are topology, bypass "
-	    "and console",
+	bad("--iommu 'on,by=on': unknown key 'by': there are topology, bypass, "
+	    "console, reserved and max-memory",
 	    "--iommu", "on,by=on");
 	bad("--iommu 'on,bypas=on': unknown key 'bypas' (did you mean "
-	    "'bypass'?): there are topology, bypass and console",
+	    "'bypass'?): there are topology, bypass, console, reserved "
+	    "and max-memory",
 	    "--iommu", "on,bypas=on");
 	bad("--iommu 'topology=v2,on': expected key=value, not 'on' (a comma "
 	    "inside a value is written ',,')",
@@ -438,6 +488,9 @@ int main(void)
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
+	tcase_add_test(tc, reserved_ranges_add_up);
+	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
+	tcase_add_test(tc, iommu_tables_have_a_limit);
 	tcase_add_test(tc, iommu_says_what_is_wrong_with_it);
 	tcase_add_test(tc, plain_options_say_what_is_wrong_with_them);
 	tcase_add_test(tc, long_value_is_cut_before_the_reason_is);

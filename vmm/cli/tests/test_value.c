@@ -139,6 +139,55 @@ START_TEST(time_refuses_what_is_no_time)
 }
 END_TEST
 
+static bool range_is(const char *text, uint64_t first, uint64_t last)
+{
+	uint64_t a = UNTOUCHED, b = UNTOUCHED;
+
+	return value_range(text, &a, &b, &err) == 0 && a == first && b == last;
+}
+
+static void no_range(const char *text)
+{
+	uint64_t a = UNTOUCHED, b = UNTOUCHED;
+
+	ck_assert_int_eq(value_range(text, &a, &b, &err), -EINVAL);
+	ck_assert_str_eq(err.msg,
+			 "expected addresses like 0x8000000-0x80fffff");
+	ck_assert(a == UNTOUCHED && b == UNTOUCHED);
+}
+
+START_TEST(range_is_two_addresses)
+{
+	ck_assert(range_is("0-0", 0, 0));
+	ck_assert(range_is("4096-8191", 4096, 8191));
+	ck_assert(range_is("0x8000000-0x80FFfff", 0x8000000, 0x80fffff));
+	ck_assert(range_is("0-0xffffffffffffffff", 0, UINT64_MAX));
+	ck_assert(range_is("18446744073709551615-0xffffffffffffffff",
+			   UINT64_MAX, UINT64_MAX));
+}
+END_TEST
+
+START_TEST(range_refuses_what_is_no_range)
+{
+	uint64_t a, b;
+
+	no_range("");
+	no_range("1");
+	no_range("1-");
+	no_range("-1");
+	no_range("0x-0x1");
+	no_range("1-2-3");
+	no_range("1-2 ");
+	no_range("+1-2");
+	no_range("a-f");
+	no_range("0-0x10000000000000000");
+	no_range("0-18446744073709551616");
+	ck_assert_int_eq(value_range("2-1", &a, &b, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "expected a range that does not end before "
+				  "it begins");
+}
+END_TEST
+
 START_TEST(count_keeps_its_bounds)
 {
 	static const char *const bad[] = {"0",
@@ -252,6 +301,8 @@ int main(void)
 	tcase_add_test(tc, time_takes_a_number_and_a_unit);
 	tcase_add_test(tc, time_keeps_its_bounds);
 	tcase_add_test(tc, time_refuses_what_is_no_time);
+	tcase_add_test(tc, range_is_two_addresses);
+	tcase_add_test(tc, range_refuses_what_is_no_range);
 	tcase_add_test(tc, count_keeps_its_bounds);
 	tcase_add_test(tc, choice_names_all_words);
 	tcase_add_test(tc, switch_is_on_or_off);

@@ -271,6 +271,82 @@ START_TEST(disk_cannot_be_behind_an_iommu_that_is_off)
 }
 END_TEST
 
+/* A list of one, at a place of its own. */
+static const struct mach_reserved *reserve(const struct mach_reserved *next,
+					   uint64_t first, uint64_t last,
+					   bool msi)
+{
+	static struct mach_reserved made[MACH_RESERVED_MAX + 2];
+	static unsigned n;
+	struct mach_reserved *r = &made[n++ % ARRAY_SIZE(made)];
+
+	*r = (struct mach_reserved){next, first, last, msi};
+	return r;
+}
+
+START_TEST(reserved_ranges_are_planned)
+{
+	config.iommu.on = MACH_ON;
+	config.iommu.reserved = reserve(reserve(NULL, 0, 0xfff, false),
+					0xfec00000, 0xfecfffff, false);
+	add_disk(image, MACH_AUTO);
+	config.disks[0].reserved = reserve(NULL, 0x8000000, 0x80fffff, true);
+	config.iommu.max_memory = MIB(1);
+	topology();
+	/* In the place of the machine's own. */
+	config.iommu.reserved = reserve(NULL, 0xfee00000, 0xfeefffff, true);
+	topology();
+}
+END_TEST
+
+START_TEST(reserved_ranges_that_collide_are_refused)
+{
+	const struct mach_reserved *low = reserve(NULL, 0x1000, 0x1fff, false);
+
+	config.iommu.on = MACH_ON;
+	config.iommu.reserved = reserve(NULL, 0xfeeff000, 0xfefeffff, false);
+	assert_refused(EINVAL,
+		       "--iommu: reserved regions overlap at 0xfeeff000");
+	config.iommu.reserved = reserve(low, 0x1fff, 0x2000, false);
+	assert_refused(EINVAL, "--iommu: reserved ranges overlap at 0x1fff");
+	config.iommu.reserved = reserve(NULL, 2, 1, false);
+	assert_refused(EINVAL,
+		       "--iommu: reserved range 0x2 ends before it begins");
+	config.iommu.reserved = reserve(reserve(NULL, 1, 1, true), 3, 3, true);
+	assert_refused(EINVAL, "--iommu: more than one reserved range for msi");
+	config.iommu.reserved = low;
+	add_disk("x.img", MACH_AUTO);
+	config.disks[0].reserved = reserve(NULL, 0, 0x1000, false);
+	assert_refused(EINVAL,
+		       "--disk 'x.img': reserved ranges overlap at 0x1000");
+	config.disks[0].iommu = MACH_OFF;
+	assert_refused(EINVAL, "--disk 'x.img': reserved ranges, but the disk "
+			       "is outside the IOMMU");
+}
+END_TEST
+
+START_TEST(reserved_ranges_have_a_limit)
+{
+	config.iommu.on = MACH_ON;
+	for (unsigned n = 0; n < MACH_RESERVED_MAX; n++)
+		config.iommu.reserved = reserve(config.iommu.reserved,
+						n * 0x1000, n * 0x1000, false);
+	topology();
+	add_disk("x.img", MACH_AUTO);
+	config.disks[0].reserved = reserve(NULL, 0x800, 0x800, false);
+	assert_refused(EINVAL,
+		       "--disk 'x.img': 21 reserved ranges, at most 20");
+}
+END_TEST
+
+START_TEST(iommu_tables_have_a_limit)
+{
+	config.iommu.max_memory = MIB(1) - 1;
+	assert_refused(EINVAL, "--iommu: max-memory of 1048575 bytes is not "
+			       "within 1 MiB to 65536 MiB");
+}
+END_TEST
+
 START_TEST(cpus_out_of_range_are_refused)
 {
 	config.cpus = 0;
@@ -334,6 +410,7 @@ int main(void)
 	tcase_add_test(places, iommu_may_have_nothing_to_manage);
 	tcase_add_test(places, hidden_disk_stays_behind_the_iommu);
 	tcase_add_test(places, wrong_topology_needs_one_that_can_be_wrong);
+	tcase_add_test(places, reserved_ranges_are_planned);
 	tcase_add_test(places, as_many_disks_as_promised_fit);
 	tcase_add_test(places, bars_stay_above_much_memory);
 	tcase_add_test(places, two_machines_live_in_one_process);
@@ -341,6 +418,9 @@ int main(void)
 	tcase_add_checked_fixture(refusals, setup, NULL);
 	tcase_add_test(refusals, disk_that_cannot_be_opened_is_named);
 	tcase_add_test(refusals, disk_cannot_be_behind_an_iommu_that_is_off);
+	tcase_add_test(refusals, reserved_ranges_that_collide_are_refused);
+	tcase_add_test(refusals, reserved_ranges_have_a_limit);
+	tcase_add_test(refusals, iommu_tables_have_a_limit);
 	tcase_add_test(refusals, cpus_out_of_range_are_refused);
 	tcase_add_test(refusals, several_cpus_need_a_description);
 	tcase_add_test(refusals, memory_out_of_range_is_refused);
