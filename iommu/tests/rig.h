@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "core/bits.h"
 #include "core/gmem.h"
 #include "iommu/iommu.h"
 
