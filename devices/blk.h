@@ -12,6 +12,7 @@
 struct blk_config {
 	const char *path; /* raw image or block device; never probed */
 	bool readonly;
+	bool no_indirect; /* do not offer VIRTIO_F_INDIRECT_DESC */
 	const char
 		*id; /* GET_ID text, at most 20 bytes; NULL: the path's tail */
 };

@@ -247,6 +247,8 @@ int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 				    sizeof(struct blk_config_wire), err);
 	if (r < 0)
 		goto fail;
+	if (config->no_indirect)
+		b->dev.offered &= ~BIT_ULL(VIRTIO_F_INDIRECT_DESC);
 	fill_config(b);
 	b->reqs = calloc(QUEUE_SIZE, sizeof(*b->reqs));
 	r = b->reqs ? make_engine(b, new_engine) : -ENOMEM;

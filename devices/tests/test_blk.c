@@ -86,6 +86,25 @@ START_TEST(features_of_a_writable_disk)
 }
 END_TEST
 
+START_TEST(indirect_descriptors_are_offered_unless_unwanted)
+{
+	struct blk_config config = {.no_indirect = true};
+	struct virtio_dev *d;
+
+	up(_i);
+	ck_assert_uint_eq(f.dev.d->offered >> VIRTIO_F_INDIRECT_DESC & 1, 1);
+	blk_fix_down(&f);
+	blk_fix_image(&f, BLK_SECTOR);
+	fix_init(&f.dev, (unsigned)_i);
+	config.path = f.path;
+	ck_assert_int_eq(blk_new(&d, &f.dev.env, &config, NULL), 0);
+	ck_assert_uint_eq(d->offered >> VIRTIO_F_INDIRECT_DESC & 1, 0);
+	fix_adopt(&f.dev, d);
+	fix_start(&f.dev, 0);
+	blk_fix_down(&f);
+}
+END_TEST
+
 /*
  * Reading and writing.
  */
@@ -918,6 +937,7 @@ static TCase *transfers(void)
 
 	ADD(configuration_describes_the_disk);
 	ADD(features_of_a_writable_disk);
+	ADD(indirect_descriptors_are_offered_unless_unwanted);
 	ADD(read_returns_the_image);
 	ADD(write_reaches_the_image_and_nothing_beside_it);
 	ADD(first_and_last_sector_can_be_read_and_written);

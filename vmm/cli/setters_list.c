@@ -144,6 +144,16 @@ static int set_disk_ro(struct settings *s, const char *value, struct err *err)
 	return value_switch(value, &new_disk(s)->readonly, err);
 }
 
+static int set_disk_indirect(struct settings *s, const char *value,
+			     struct err *err)
+{
+	bool indirect = true;
+	int r = value_switch(value, &indirect, err);
+
+	new_disk(s)->no_indirect = !indirect;
+	return r;
+}
+
 static int set_disk_iommu(struct settings *s, const char *value,
 			  struct err *err)
 {
@@ -166,6 +176,7 @@ const struct option_key disk_keys[DISK_KEYS] = {
 	{"ro", "on|off", set_disk_ro},
 	{"iommu", "on|off", set_disk_iommu},
 	{"id", "NAME", set_disk_id},
+	{"indirect", "on|off", set_disk_indirect},
 	{"reserved", "START-END:msi|reserved", set_disk_reserved},
 };
 

@@ -53,6 +53,7 @@ struct mach_reserved {
 struct mach_disk {
 	const char *path;
 	bool readonly;
+	bool no_indirect;	/* requests without indirect descriptors */
 	const char *id;		/* at most MACH_DISK_ID_MAX; NULL: default */
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */

@@ -140,6 +140,7 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 	const struct blk_config config = {
 		.path = d->path,
 		.readonly = d->readonly,
+		.no_indirect = d->no_indirect,
 		.id = d->id,
 	};
 	struct virtio_dev_env env;

@@ -139,7 +139,7 @@ END_TEST
 START_TEST(disk_is_a_path_or_a_list_of_keys)
 {
 	good("--disk", "a.img", "--disk", "path=b.img,ro=on,iommu=off,id=root",
-	     "--disk", "c.img,iommu=on,ro=off");
+	     "--disk", "c.img,iommu=on,ro=off,indirect=off");
 	ck_assert_uint_eq(s.machine.ndisks, 3);
 	ck_assert_str_eq(s.machine.disks[0].path, "a.img");
 	ck_assert(!s.machine.disks[0].readonly);
@@ -150,6 +150,8 @@ START_TEST(disk_is_a_path_or_a_list_of_keys)
 	ck_assert_str_eq(s.machine.disks[1].id, "root");
 	ck_assert_int_eq(s.machine.disks[1].iommu, MACH_OFF);
 	ck_assert_int_eq(s.machine.disks[2].iommu, MACH_ON);
+	ck_assert(!s.machine.disks[1].no_indirect);
+	ck_assert(s.machine.disks[2].no_indirect);
 }
 END_TEST
 
@@ -170,7 +172,7 @@ START_TEST(disk_says_what_is_wrong_with_it)
 	bad("--disk 'path=': path '': expected something, not nothing",
 	    "--disk", "path=");
 	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
-	    "are path, ro, iommu, id and reserved",
+	    "are path, ro, iommu, id, indirect and reserved",
 	    "--disk", "a,rw=on");
 	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
 	    "iommu, id and reserved",
