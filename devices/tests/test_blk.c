@@ -100,7 +100,7 @@ START_TEST(indirect_descriptors_are_offered_unless_unwanted)
 	ck_assert_int_eq(blk_new(&d, &f.dev.env, &config, NULL), 0);
 	ck_assert_uint_eq(d->offered >> VIRTIO_F_INDIRECT_DESC & 1, 0);
 	fix_adopt(&f.dev, d);
-	fix_start(&f.dev, 0);
+	fix_start(&f.dev, BLK_ALL & d->offered);
 	blk_fix_down(&f);
 }
 END_TEST

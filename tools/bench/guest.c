@@ -8,6 +8,10 @@
  * "read-SIZE", "read-SIZE-end" around 64 MiB read in blocks of SIZE (8 MiB
  * where these are 4 KiB).  "halt" is the last one.
  *
+ * With bench=rate instead: "rate-DEPTH", "rate-DEPTH-end" around random reads
+ * of 4 KiB, DEPTH of them at once; with bench=rate-count the second one is
+ * "rate-DEPTH-end:maps=N,unmaps=N", what the kernel's IOMMU layer did meanwhile.
+ *
  * Linked statically, so that nothing has to be looked up and loaded.
  */
 #include <errno.h>
@@ -16,43 +20,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tools/bench/guest_rate.h"
+#include "tools/bench/guest_talk.h"
 
 #define DISK		"/dev/vda"
 #define READ_TOTAL	(64u << 20)
 #define READ_MAX	(1u << 20)
 #define REST_MS		2000
 #define DISK_TIMEOUT_MS 30000
-
-static void say(const char *text)
-{
-	char line[128];
-	int n = snprintf(line, sizeof(line), "@%s\n", text);
-
-	(void)!write(STDOUT_FILENO, line, (size_t)n);
-}
-
-static _Noreturn void halt(void)
-{
-	say("halt");
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
-}
-
-static _Noreturn void fail(const char *what, const char *which)
-{
-	char text[120];
-
-	snprintf(text, sizeof(text), "failed: %s '%.60s': %s", what, which,
-		 strerror(errno));
-	say(text);
-	halt();
-}
 
 static void rest(long ms)
 {
@@ -147,7 +127,7 @@ int main(void)
 
 	own_console();
 	say("init");
-	if (!bench || strcmp(bench, "all") != 0)
+	if (!bench)
 		halt();
 	mkdir("/dev", 0755);
 	if (mount("dev", "/dev", "devtmpfs", 0, "") < 0 && errno != EBUSY)
@@ -156,6 +136,10 @@ int main(void)
 	fd = open_disk();
 	say("modules");
 	rest(REST_MS);
+	if (strncmp(bench, "rate", 4) == 0) {
+		rate_all(fd, strcmp(bench, "rate-count") == 0);
+		halt();
+	}
 	read_all(fd);
 	say("rest");
 	rest(REST_MS);

@@ -175,7 +175,7 @@ START_TEST(disk_says_what_is_wrong_with_it)
 	    "are path, ro, iommu, id, indirect and reserved",
 	    "--disk", "a,rw=on");
 	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
-	    "iommu, id and reserved",
+	    "iommu, id, indirect and reserved",
 	    "--disk", "a,cache=on");
 	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
 	    "a,ro=maybe");
