@@ -6,7 +6,8 @@
  * The bytes mean the same in 64-bit mode (the entry of an ELF by the Linux
  * protocol) and in 32-bit mode (its PVH entry).  QEMU's isa-debug-exit ends
  * at a write to port 0x501, moat at one to its sleep register, port 0x600.
- * With -DREST it waits instead, for whoever looks at the monitor.
+ * With -DREST it waits instead, for whoever looks at the monitor; awake,
+ * because one that halts without interrupts is at its end.
  */
 	.section .text
 	.globl _start
@@ -33,7 +34,7 @@ _start:
 	mov	$0x34, %al
 	out	%al, %dx
 #endif
-1:	hlt
+1:	pause
 	jmp	1b
 
 	.section .note.xen, "a", @note
