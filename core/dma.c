@@ -7,6 +7,9 @@
 
 #include "core/bits.h"
 
+/* Large and written before it is read. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 /* Slices of one copy's step; a longer range takes several steps. */
 #define COPY_SLICES 16
 
@@ -88,7 +91,7 @@ static int copy_slices(struct gmem *m, const struct dma_slice *s, unsigned n,
 static int copy_translated(struct dma *d, iova_t at, uint64_t len,
 			   enum dma_access access, struct copy c)
 {
-	struct dma_slice slices[COPY_SLICES];
+	UNINITIALIZED struct dma_slice slices[COPY_SLICES];
 	struct dma_hold hold;
 
 	if (len > 0 && range_wraps(at, len))
@@ -117,6 +120,14 @@ static int copy_translated(struct dma *d, iova_t at, uint64_t len,
 
 int dma_read(struct dma *d, iova_t at, void *dst, size_t len)
 {
+	struct dma_hold hold;
+	struct iovec iov;
+
+	if (dma_iov_recall(d, DMA_READ, at, len, &iov, &hold)) {
+		gmem_iov_read(&iov, dst);
+		dma_done(&hold);
+		return 0;
+	}
 	if (!d->ops)
 		return gmem_read(d->mem, at, dst, len);
 	return copy_translated(d, at, len, DMA_READ, (struct copy){.dst = dst});
@@ -124,6 +135,14 @@ int dma_read(struct dma *d, iova_t at, void *dst, size_t len)
 
 int dma_write(struct dma *d, iova_t at, const void *src, size_t len)
 {
+	struct dma_hold hold;
+	struct iovec iov;
+
+	if (dma_iov_recall(d, DMA_WRITE, at, len, &iov, &hold)) {
+		gmem_iov_write(&iov, src);
+		dma_done(&hold);
+		return 0;
+	}
 	if (!d->ops)
 		return gmem_write(d->mem, at, src, len);
 	return copy_translated(d, at, len, DMA_WRITE,
@@ -134,12 +153,18 @@ int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val)
 {
 	struct dma_slice s;
 	struct dma_hold hold;
+	struct iovec iov;
 	int r;
 
 	if (!d->ops)
 		return gmem_load16_acquire(d->mem, at, ret_val);
 	if (!is_aligned(at, sizeof(*ret_val)))
 		return -EINVAL;
+	if (dma_iov_recall(d, DMA_READ, at, sizeof(*ret_val), &iov, &hold)) {
+		*ret_val = gmem_iov_load16_acquire(&iov);
+		dma_done(&hold);
+		return 0;
+	}
 	if (translate(d, at, sizeof(*ret_val), DMA_READ, &s, 1, &hold) < 0)
 		return -EFAULT;
 	r = gmem_load16_acquire(d->mem, s.at, ret_val);
@@ -151,12 +176,18 @@ int dma_store16_release(struct dma *d, iova_t at, uint16_t val)
 {
 	struct dma_slice s;
 	struct dma_hold hold;
+	struct iovec iov;
 	int r;
 
 	if (!d->ops)
 		return gmem_store16_release(d->mem, at, val);
 	if (!is_aligned(at, sizeof(val)))
 		return -EINVAL;
+	if (dma_iov_recall(d, DMA_WRITE, at, sizeof(val), &iov, &hold)) {
+		gmem_iov_store16_release(&iov, val);
+		dma_done(&hold);
+		return 0;
+	}
 	if (translate(d, at, sizeof(val), DMA_WRITE, &s, 1, &hold) < 0)
 		return -EFAULT;
 	r = gmem_store16_release(d->mem, s.at, val);
@@ -179,10 +210,12 @@ static int iov_of_slices(const struct gmem *m, const struct dma_slice *s,
 	return (int)used;
 }
 
-int dma_iov(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
-	    struct iovec *iov, unsigned max, struct dma_hold *hold)
+int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
+		      uint64_t len, struct iovec *iov, unsigned max,
+		      struct dma_hold *hold)
 {
-	struct dma_slice slices[DMA_IOV_MAX];
+	/* The translator fills what counts. */
+	UNINITIALIZED struct dma_slice slices[DMA_IOV_MAX];
 	int n;
 
 	*hold = (struct dma_hold){0};
@@ -200,14 +233,4 @@ int dma_iov(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
 	if (n < 0)
 		dma_done(hold);
 	return n;
-}
-
-void dma_done(struct dma_hold *hold)
-{
-	struct dma *d = hold->dma;
-
-	if (!d)
-		return;
-	d->ops->release(d, hold);
-	*hold = (struct dma_hold){0};
 }

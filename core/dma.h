@@ -19,11 +19,13 @@
 #ifndef MOAT_CORE_DMA_H
 #define MOAT_CORE_DMA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "core/gmem.h"
+#include "core/recall.h"
 
 typedef uint64_t iova_t; /* address as the device puts it on its bus */
 
@@ -37,9 +39,10 @@ struct dma;
 
 /* Storage is the caller's, one for each range; zeroed means "holds nothing". */
 struct dma_hold {
-	struct dma *dma; /* NULL: nothing to release */
-	iova_t first, last;
-	uint32_t cookie; /* the translator's */
+	struct dma *dma;    /* NULL: nothing to release */
+	iova_t first, last; /* for the translator */
+	uint32_t cookie;    /* the translator's */
+	bool recalled;	    /* core/recall.h; then @dma only is filled */
 };
 
 /* dma_iov() looks at no more pieces than this, whatever its @max. */
@@ -65,13 +68,17 @@ struct dma_ops {
 	int (*translate)(struct dma *d, iova_t at, uint64_t len,
 			 enum dma_access access, struct dma_slice *slices,
 			 unsigned max, struct dma_hold *hold);
-	/* End @hold; called once for each successful translate. */
+	/*
+	 * End @hold; called once for each successful translate.  For a hold
+	 * that was recalled: it has ended and somebody may have to be woken.
+	 */
 	void (*release)(struct dma *d, struct dma_hold *hold);
 };
 
 struct dma {
 	const struct dma_ops *ops; /* NULL: identity */
 	struct gmem *mem;	   /* borrowed */
+	struct recall *recall;	   /* the translator's; may be NULL */
 };
 
 /* An identity view of @mem. */
@@ -98,10 +105,50 @@ int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
  * Return: count of iovecs (0 for @len 0, nothing held); -EFAULT; -E2BIG if
  * more than @max pieces, or DMA_IOV_MAX, are needed (take a shorter range).
  */
-int dma_iov(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
-	    struct iovec *iov, unsigned max, struct dma_hold *hold);
+static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
+			  uint64_t len, struct iovec *iov, unsigned max,
+			  struct dma_hold *hold);
 
 /* Ends @hold; does nothing on a zeroed one or the second time. */
-void dma_done(struct dma_hold *hold);
+static inline void dma_done(struct dma_hold *hold)
+{
+	struct dma *d = hold->dma;
+
+	if (!d)
+		return;
+	if (!hold->recalled || !recall_end(d->recall))
+		d->ops->release(d, hold);
+	hold->dma = NULL;
+}
+
+/* The long way of dma_iov(). */
+int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
+		      uint64_t len, struct iovec *iov, unsigned max,
+		      struct dma_hold *hold);
+
+/* The short way: true if it came to a result. */
+static inline bool dma_iov_recall(struct dma *d, enum dma_access access,
+				  iova_t at, uint64_t len, struct iovec *iov,
+				  struct dma_hold *hold)
+{
+	if (!d->recall || !recall_find(d->recall, at, len, access, iov))
+		return false;
+	hold->dma = d;
+	hold->recalled = true;
+	if (recall_hold(d->recall, at))
+		return true;
+	recall_in_vain(d->recall);
+	dma_done(hold);
+	return false;
+}
+
+static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
+			  uint64_t len, struct iovec *iov, unsigned max,
+			  struct dma_hold *hold)
+{
+	if (max > 0 && dma_iov_recall(d, access, at, len, iov, hold))
+		return 1;
+	return dma_iov_translate(d, access, at, len, iov, max, hold);
+}
 
 #endif

@@ -375,3 +375,27 @@ int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	}
 	return (int)n;
 }
+
+void gmem_iov_read(const struct iovec *iov, void *dst)
+{
+	memcpy(dst, iov->iov_base, iov->iov_len);
+}
+
+void gmem_iov_write(const struct iovec *iov, const void *src)
+{
+	memcpy(iov->iov_base, src, iov->iov_len);
+}
+
+uint16_t gmem_iov_load16_acquire(const struct iovec *iov)
+{
+	const _Atomic uint16_t *p = iov->iov_base;
+
+	return le16toh(atomic_load_explicit(p, memory_order_acquire));
+}
+
+void gmem_iov_store16_release(const struct iovec *iov, uint16_t val)
+{
+	_Atomic uint16_t *p = iov->iov_base;
+
+	atomic_store_explicit(p, htole16(val), memory_order_release);
+}

@@ -107,4 +107,13 @@ int gmem_store16_release(struct gmem *m, gpa_t at, uint16_t val);
 int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	     unsigned max);
 
+/*
+ * The same accesses as above, by an iovec that gmem_iov() has given, all of it;
+ * aligned and two bytes long for the words.
+ */
+void gmem_iov_read(const struct iovec *iov, void *dst);
+void gmem_iov_write(const struct iovec *iov, const void *src);
+uint16_t gmem_iov_load16_acquire(const struct iovec *iov);
+void gmem_iov_store16_release(const struct iovec *iov, uint16_t val);
+
 #endif

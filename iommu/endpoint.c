@@ -78,10 +78,18 @@ void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d)
 	atomic_store_explicit(&ep->domain, d, memory_order_seq_cst);
 }
 
+void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last)
+{
+	for (struct iommu_view *v = first_view(ep); v; v = v->next)
+		hold_tell(&v->holds, first, last);
+}
+
 bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last)
 {
 	bool drained = true;
 
+	for (struct iommu_view *v = first_view(ep); v; v = v->next)
+		hold_told(&v->holds);
 	for (struct iommu_view *v = first_view(ep); v; v = v->next)
 		drained = hold_wait(&v->holds, first, last) && drained;
 	return drained;

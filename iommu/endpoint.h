@@ -36,7 +36,12 @@ struct iommu_domain *endpoint_domain(const struct iommu_endpoint *ep);
 /* @d may be NULL; step W1 of hold.c's protocol. */
 void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d);
 
-/* hold_wait(), hold_wait_walks() on every view. */
+/*
+ * On every view, after something has been taken away: hold_tell(); then
+ * hold_told() and hold_wait(); then hold_wait_walks(), if nodes are to be
+ * freed.
+ */
+void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last);
 bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last);
 void endpoint_wait_walks(const struct iommu_endpoint *ep);
 

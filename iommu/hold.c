@@ -1,34 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The protocol.  Every step marked S is a sequentially consistent access, so
- * all of them have one order that every thread agrees on.
+ * The protocol.  Steps marked S are sequentially consistent accesses, or as
+ * good as that by what notice.c does: all of them have one order that every
+ * thread agrees on.
  *
  *	user (one per table)			writer (one per IOMMU)
  *
- *	U1    store first, last			W1 S  take away: clear entries,
+ *	U1    store first, last			W1    take away: clear entries,
  *	U2 S  state = walking			      set the endpoint's domain
- *	U3 S  load domain, generation,		      or the bypass switch
- *	      entries: translate		W2 S  raise the generation if
- *	U4    state = settled			      nodes were taken out
- *	    ... access memory ...		W3 S  scan: load state
- *	U5 S  state = free			W4    load first, last, state
- *	U6 S  load waiters			W5    overlap: wait for the end
- *						W6 S  nodes were taken out: scan
+ *	U3 S  load the notice's number;		      or the bypass switch,
+ *	      if it is new, forget		      raise the generation if
+ *	U4    load domain, generation,		      nodes were taken out
+ *	      entries: translate		W2 S  post a notice
+ *	U5    state = settled			W3 S  scan: load state
+ *	    ... access memory ...		W4    load first, last, state
+ *	U6    state = free			W5    overlap: wait for the end
+ *	U7    load care				W6 S  nodes were taken out: scan
  *						      again, wait while walking
  *						W7    free nodes, domain
  *
- * No access slips through.  U2 and U3 against W1 and W3: either U2 comes
- * before W3, then the writer sees the hold and waits; or W3 comes before U2,
- * then W1 came before U3 and the user finds nothing (or the new translation).
+ * A translation that the user remembers needs no walk: its page, the state and
+ * a count of uses are one word, so U1 and U2 are one store, U4 and U5 are left
+ * out, and W4 loads nothing.
+ *
+ * No access slips through.  Either U2 comes before W3: then the writer sees
+ * the hold and waits.  Or W3 comes before U2, so W2 before U3: then the user
+ * hears the notice, forgets what it remembers, and sees what W1 stored before
+ * the notice, so it finds nothing (or the new translation).
  *
  * No node is freed under a reader.  A reader touches nodes only while it walks
- * (U2 to U4; U4 is a release, so its loads are done), and gets at one through
+ * (U2 to U5; U5 is a release, so its loads are done), and gets at one through
  * an entry that W1 clears or through a memory of it that it drops when the
- * generation has moved.  If it got at the node, U3 came before W1 or W2, so
- * W6 sees the walk.  The range of the hold says nothing here: where paths are
- * compressed a reader looks into a node to learn that it does not span the
- * address.  The same scan with all ranges (W3 to W5) precedes the end of a
- * domain.
+ * generation has moved.  If it got at the node, it had not heard the notice in
+ * U3, so W6 sees the walk.  The range of the hold says nothing here: where
+ * paths are compressed a reader looks into a node to learn that it does not
+ * span the address.  The same scan with all ranges (W3 to W5) precedes the end
+ * of a domain.
  *
  * The range that W4 reads belongs to the hold that W3 saw.  A slot may end and
  * begin again meanwhile.  U1's stores are releases, so a writer whose acquire
@@ -36,13 +43,17 @@
  * second load of state differs, the hold that W3 saw is over, and the next
  * one came after W3.
  *
- * No wake-up is lost.  U5 and U6 against the waiter's "raise waiters, load
- * state" in wait_for_end(): either the user sees the waiter and takes the
- * gate's lock to wake it, or the waiter sees that the hold has ended.  Without
- * waiters a user takes no lock.  W6 does not sleep, so U4 wakes nobody.
+ * No wake-up is lost.  Before a waiter sleeps it raises care, has a barrier put
+ * into every thread, and looks at the state once more.  A user whose U7 came
+ * before that barrier has its U6 visible after it; one whose U7 comes later
+ * sees care, and takes the gate's lock to wake the waiter.  Where the system
+ * has no such barrier, care is never 0, and the user makes its own.  Without
+ * waiters a user takes no lock.  W6 does not sleep, so U5 wakes nobody.
  *
  * chunks[] and top only grow, and they grow before U2 in the same order, so a
  * scan that misses a slot comes before that slot's U2.
+ *
+ * iommu/model/ has the protocol for a model checker.
  */
 #include "iommu/hold.h"
 
@@ -52,19 +63,25 @@
 #include <stdlib.h>
 
 #include "core/bits.h"
+#include "core/cpu.h"
+#include "core/recall.h"
 
 /* Most holds that are met at all are a copy or a failing lookup: they end
  * sooner than a thread falls asleep. */
 #define SPINS 256
 
-#define PHASE UINT64_C(3)
-#define USE   UINT64_C(4) /* one more use of the slot */
+/* One rule for both kinds of state. */
+static_assert(HOLD_SETTLED == RECALL_HELD && HOLD_USE == RECALL_USE_SHIFT,
+	      "state_over()");
+
+#define USE BIT_ULL(HOLD_USE) /* one more use of the slot */
 
 int hold_gate_init(struct hold_gate *g)
 {
 	int r;
 
-	atomic_init(&g->waiters, 0);
+	g->able = notice_able();
+	atomic_init(&g->care, g->able ? 0 : HOLD_BARRIER);
 	atomic_init(&g->stopped, false);
 	r = pthread_mutex_init(&g->lock, NULL);
 	if (r)
@@ -99,9 +116,13 @@ bool hold_gate_stopped(const struct hold_gate *g)
 	return atomic_load(&g->stopped);
 }
 
-void hold_table_init(struct hold_table *t, struct hold_gate *gate)
+void hold_table_init(struct hold_table *t, struct recall *r,
+		     struct hold_gate *gate)
 {
 	t->gate = gate;
+	t->recall = r;
+	r->care = &gate->care;
+	notice_init(&t->notice, r, gate->able);
 	t->hint = 0;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX; i++)
 		atomic_init(&t->chunks[i], NULL);
@@ -140,17 +161,22 @@ static uint64_t slot_state(const struct hold_slot *s)
 	return atomic_load_explicit(&s->state, memory_order_seq_cst);
 }
 
-static void slot_begin(struct hold_slot *s, iova_t first, iova_t last)
+/* U1 and U2. */
+static void slot_begin(struct hold_slot *s, iova_t first, iova_t last,
+		       uint64_t use, bool barrier)
 {
-	uint64_t use = slot_own(s) + USE;
-
 	atomic_store_explicit(&s->first, first, memory_order_release);
 	atomic_store_explicit(&s->last, last, memory_order_release);
-	atomic_store_explicit(&s->state, use | HOLD_WALKING,
-			      memory_order_seq_cst);
+	if (barrier)
+		atomic_store_explicit(&s->state, use | HOLD_WALKING,
+				      memory_order_seq_cst);
+	else
+		atomic_store_explicit(&s->state, use | HOLD_WALKING,
+				      memory_order_release);
 }
 
-int hold_begin(struct hold_table *t, iova_t first, iova_t last)
+static int slot_take(struct hold_table *t, iova_t first, iova_t last,
+		     bool barrier)
 {
 	for (unsigned i = t->hint; i < HOLD_CHUNKS_MAX; i++) {
 		struct hold_chunk *c = chunk_at(t, i);
@@ -169,10 +195,23 @@ int hold_begin(struct hold_table *t, iova_t first, iova_t last)
 		if (n >= atomic_load_explicit(&c->top, memory_order_relaxed))
 			atomic_store_explicit(&c->top, n + 1,
 					      memory_order_seq_cst);
-		slot_begin(&c->slots[n], first, last);
+		slot_begin(&c->slots[n], first, last,
+			   slot_own(&c->slots[n]) + USE, barrier);
 		return (int)(i * HOLD_CHUNK + n);
 	}
 	return -ENOMEM;
+}
+
+int hold_begin(struct hold_table *t, iova_t first, iova_t last,
+	       struct hold_news *ret_news)
+{
+	bool barrier = notice_barrier_due(&t->notice);
+	int number = slot_take(t, first, last, barrier);
+
+	ret_news->any =
+		number >= 0 && !notice_none(&t->notice) &&
+		notice_hear(&t->notice, &ret_news->first, &ret_news->last);
+	return number;
 }
 
 static struct hold_slot *slot_at(struct hold_table *t, unsigned number)
@@ -185,9 +224,18 @@ void hold_settle(struct hold_table *t, unsigned number)
 	struct hold_slot *s = slot_at(t, number);
 	uint64_t state = slot_own(s);
 
-	assert((state & PHASE) == HOLD_WALKING);
-	atomic_store_explicit(&s->state, (state & ~PHASE) | HOLD_SETTLED,
+	assert((state & HOLD_PHASE) == HOLD_WALKING);
+	atomic_store_explicit(&s->state, (state & ~HOLD_PHASE) | HOLD_SETTLED,
 			      memory_order_release);
+}
+
+void hold_care(struct hold_table *t)
+{
+	/* U6 before what follows. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&t->gate->care, memory_order_relaxed) >=
+	    HOLD_WAITER)
+		gate_wake(t->gate);
 }
 
 void hold_end(struct hold_table *t, unsigned number)
@@ -196,47 +244,54 @@ void hold_end(struct hold_table *t, unsigned number)
 	struct hold_slot *s = slot_at(t, number);
 	uint64_t state = slot_own(s);
 
-	assert((state & PHASE) != HOLD_FREE);
-	atomic_store_explicit(&s->state, state & ~PHASE, memory_order_seq_cst);
+	assert((state & HOLD_PHASE) != HOLD_FREE);
+	atomic_store_explicit(&s->state, state & ~HOLD_PHASE,
+			      memory_order_release);
 	chunk_at(t, i)->free |= BIT_ULL(number % HOLD_CHUNK);
 	if (i < t->hint)
 		t->hint = i;
-	if (atomic_load_explicit(&t->gate->waiters, memory_order_seq_cst) > 0)
-		gate_wake(t->gate);
+	/* After that, for the compiler; the top says why that is enough. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&t->gate->care, memory_order_relaxed) != 0)
+		hold_care(t);
+}
+
+void hold_tell(struct hold_table *t, iova_t first, iova_t last)
+{
+	notice_post(&t->notice, first, last);
+}
+
+void hold_told(struct hold_table *t)
+{
+	notice_settle(&t->notice);
 }
 
 /* Whether the hold that was seen in @state is over. */
-static bool slot_ended(const struct hold_slot *s, uint64_t state)
+static bool state_over(const _Atomic uint64_t *s, uint64_t state)
 {
-	uint64_t now = slot_state(s);
+	uint64_t now = atomic_load_explicit(s, memory_order_seq_cst);
 
-	return (now & PHASE) == HOLD_FREE || (now & ~PHASE) != (state & ~PHASE);
+	return (now & HOLD_PHASE) == HOLD_FREE ||
+	       (now & ~HOLD_PHASE) != (state & ~HOLD_PHASE);
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
-static bool wait_for_end(struct hold_gate *g, const struct hold_slot *s,
+static bool wait_for_end(struct hold_gate *g, const _Atomic uint64_t *s,
 			 uint64_t state)
 {
 	bool ended;
 
 	for (unsigned i = 0; i < SPINS; i++) {
-		if (slot_ended(s, state))
+		if (state_over(s, state))
 			return true;
-		relax();
+		cpu_relax();
 	}
 	pthread_mutex_lock(&g->lock);
-	atomic_fetch_add_explicit(&g->waiters, 1, memory_order_seq_cst);
-	while (!(ended = slot_ended(s, state)) && !hold_gate_stopped(g))
+	atomic_fetch_add_explicit(&g->care, HOLD_WAITER, memory_order_seq_cst);
+	if (g->able)
+		notice_barrier();
+	while (!(ended = state_over(s, state)) && !hold_gate_stopped(g))
 		pthread_cond_wait(&g->ended, &g->lock);
-	atomic_fetch_sub_explicit(&g->waiters, 1, memory_order_seq_cst);
+	atomic_fetch_sub_explicit(&g->care, HOLD_WAITER, memory_order_seq_cst);
 	pthread_mutex_unlock(&g->lock);
 	return ended;
 }
@@ -248,15 +303,27 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 	uint64_t state = slot_state(s);
 	iova_t held_first, held_last;
 
-	if ((state & PHASE) == HOLD_FREE)
+	if ((state & HOLD_PHASE) == HOLD_FREE)
 		return true;
 	held_first = atomic_load_explicit(&s->first, memory_order_acquire);
 	held_last = atomic_load_explicit(&s->last, memory_order_acquire);
-	if (slot_ended(s, state))
+	if (state_over(&s->state, state))
 		return true;
 	if (held_first > last || first > held_last)
 		return true;
-	return wait_for_end(g, s, state);
+	return wait_for_end(g, &s->state, state);
+}
+
+/* The same for the page that recall_hold() holds. */
+static bool page_wait(const struct hold_table *t, iova_t first, iova_t last)
+{
+	const struct recall *r = t->recall;
+	uint64_t state = atomic_load_explicit(&r->page, memory_order_seq_cst);
+	iova_t page = align_down(state, RECALL_PAGE_SIZE);
+
+	if (state == 0 || page > last || first > (page | RECALL_PAGE_MASK))
+		return true;
+	return wait_for_end(t->gate, &r->page, state);
 }
 
 /* Slots of chunk @c that may be in use. */
@@ -267,6 +334,8 @@ static unsigned chunk_top(const struct hold_chunk *c)
 
 bool hold_wait(struct hold_table *t, iova_t first, iova_t last)
 {
+	if (!page_wait(t, first, last))
+		return false;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);
@@ -278,12 +347,16 @@ bool hold_wait(struct hold_table *t, iova_t first, iova_t last)
 	return true;
 }
 
-/* The lookup seen in @state may be on a thread that does not run now. */
-static void wait_walk(const struct hold_slot *s, uint64_t state)
+/* The lookup may be on a thread that does not run now. */
+static void wait_walk(const struct hold_slot *s)
 {
+	uint64_t state = slot_state(s);
+
+	if ((state & HOLD_PHASE) != HOLD_WALKING)
+		return;
 	for (unsigned i = 0; slot_state(s) == state; i++) {
 		if (i < SPINS)
-			relax();
+			cpu_relax();
 		else
 			(void)sched_yield();
 	}
@@ -295,11 +368,7 @@ void hold_wait_walks(struct hold_table *t)
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);
 
-		for (unsigned n = 0; n < top; n++) {
-			uint64_t state = slot_state(&c->slots[n]);
-
-			if ((state & PHASE) == HOLD_WALKING)
-				wait_walk(&c->slots[n], state);
-		}
+		for (unsigned n = 0; n < top; n++)
+			wait_walk(&c->slots[n]);
 	}
 }

@@ -20,17 +20,25 @@
 #include <stdint.h>
 
 #include "core/dma.h"
+#include "iommu/notice.h"
 
 #define HOLD_CHUNK	64
 #define HOLD_CHUNKS_MAX 1024
+/* Holds of one table at a time, beside the one that recall_hold() begins. */
+#define HOLD_MAX (HOLD_CHUNK * HOLD_CHUNKS_MAX)
 
 /* Where waiters sleep. */
 struct hold_gate {
-	_Atomic unsigned waiters;
+	/* What the end of a hold has to look at; mostly nothing. */
+	_Atomic unsigned care; /* HOLD_BARRIER, and HOLD_WAITER for each */
 	_Atomic bool stopped;
+	bool able;	      /* notice_able() */
 	pthread_mutex_t lock; /* a leaf: nothing is taken inside */
 	pthread_cond_t ended;
 };
+
+#define HOLD_BARRIER 1u /* ends need one: !able */
+#define HOLD_WAITER  2u
 
 enum hold_phase {
 	HOLD_FREE = 0,
@@ -39,9 +47,13 @@ enum hold_phase {
 };
 
 struct hold_slot {
-	_Atomic uint64_t state; /* count of uses << 2 | enum hold_phase */
+	_Atomic uint64_t
+		state; /* count of uses << HOLD_USE | enum hold_phase */
 	_Atomic iova_t first, last;
 };
+
+#define HOLD_USE   2
+#define HOLD_PHASE UINT64_C(3)
 
 struct hold_chunk {
 	uint64_t free;	      /* a bit for each slot; the user's */
@@ -52,8 +64,17 @@ struct hold_chunk {
 /* Embedded in a view. */
 struct hold_table {
 	struct hold_gate *gate; /* borrowed */
-	unsigned hint;		/* no free slot in chunks before this */
+	/* Borrowed; has a hold of one page that needs no slot. */
+	struct recall *recall;
+	struct notice notice;
+	unsigned hint; /* no free slot in chunks before this */
 	_Atomic(struct hold_chunk *) chunks[HOLD_CHUNKS_MAX];
+};
+
+/* What a user has to forget before it goes on. */
+struct hold_news {
+	bool any;
+	iova_t first, last;
 };
 
 /* Return: 0 or -errno. */
@@ -67,26 +88,41 @@ void hold_gate_fini(struct hold_gate *g);
 void hold_gate_stop(struct hold_gate *g, bool stop);
 bool hold_gate_stopped(const struct hold_gate *g);
 
-void hold_table_init(struct hold_table *t, struct hold_gate *gate);
+/* @r: zeroed; for recall_hold() */
+void hold_table_init(struct hold_table *t, struct recall *r,
+		     struct hold_gate *gate);
 void hold_table_fini(struct hold_table *t);
 
 /*
  * hold_begin - from now on [first, last] is in use, and its translation is
  * being looked up.  What is looked up after this call stays true until
  * hold_end().
+ * @ret_news: what the user has to forget that it remembers from earlier
  * hold_settle - the lookup is over; no node of a table is touched any more.
  * hold_end - the access is over; with or without hold_settle() before.
  *
- * hold_begin() returns the hold's number; -ENOMEM past HOLD_CHUNK *
- * HOLD_CHUNKS_MAX holds or without memory.
+ * hold_begin() returns the hold's number; -ENOMEM past HOLD_MAX holds or
+ * without memory.
  */
-int hold_begin(struct hold_table *t, iova_t first, iova_t last);
+int hold_begin(struct hold_table *t, iova_t first, iova_t last,
+	       struct hold_news *ret_news);
 void hold_settle(struct hold_table *t, unsigned number);
 void hold_end(struct hold_table *t, unsigned number);
 
+/* After the end of a hold: wake who waits for it.  hold_end() does it. */
+void hold_care(struct hold_table *t);
+
+/*
+ * hold_tell - translations of [first, last] have been taken away.
+ * hold_told - the user knows, or is about to find out before it uses one: what
+ * it may still do is a hold that hold_wait() sees.
+ */
+void hold_tell(struct hold_table *t, iova_t first, iova_t last);
+void hold_told(struct hold_table *t);
+
 /*
  * hold_wait - until each hold that now overlaps [first, last] has ended.
- * Holds that begin after the call are not waited for.
+ * Holds that begin after the call are not waited for.  hold_told() precedes.
  *
  * Return: true; false if the gate was stopped before that.
  */

@@ -35,6 +35,9 @@ static bool domain_drain(const struct iommu_domain *d, iova_t first,
 {
 	bool drained = true;
 
+	list_for_each (pos, &d->endpoints)
+		endpoint_tell(container_of(pos, struct iommu_endpoint, node),
+			      first, last);
 	list_for_each (pos, &d->endpoints) {
 		const struct iommu_endpoint *ep =
 			container_of(pos, struct iommu_endpoint, node);
@@ -70,6 +73,7 @@ static bool endpoint_move(struct iommu *i, struct iommu_endpoint *ep,
 	bool drained;
 
 	endpoint_set_domain(ep, to);
+	endpoint_tell(ep, 0, IOVA_LAST);
 	drained = endpoint_drain(ep, 0, IOVA_LAST);
 	domain_left(i, from, drained);
 	return drained;
@@ -321,6 +325,9 @@ static void set_bypass_locked(struct iommu *i, bool bypass)
 	if (iommu_bypass(i) == bypass)
 		return;
 	atomic_store_explicit(&i->bypass, bypass, memory_order_seq_cst);
+	for (size_t n = 0; n < i->neps; n++)
+		if (!endpoint_domain(i->eps[n]))
+			endpoint_tell(i->eps[n], 0, IOVA_LAST);
 	for (size_t n = 0; n < i->neps; n++)
 		if (!endpoint_domain(i->eps[n]))
 			(void)endpoint_drain(i->eps[n], 0, IOVA_LAST);

@@ -13,9 +13,6 @@
  *	63          12 11   8  7    6     5    4     3      2    1  0
  *	physical page   0     END START  RAM  MMIO WRITE  READ   type
  *	address of the node                                      type
- *
- * Entries that readers may meet are cleared with sequentially consistent
- * stores: see the protocol in hold.c.
  */
 #define PTE_TYPE  UINT64_C(0x03)
 #define PTE_LEAF  UINT64_C(0x01)
@@ -56,9 +53,10 @@ static void pte_set(_Atomic uint64_t *slot, uint64_t e)
 	atomic_store_explicit(slot, e, memory_order_release);
 }
 
+/* Readers learn of it by a notice (hold.c), which comes later. */
 static void pte_clear(_Atomic uint64_t *slot)
 {
-	atomic_store_explicit(slot, 0, memory_order_seq_cst);
+	atomic_store_explicit(slot, 0, memory_order_relaxed);
 }
 
 static iova_t low_mask(unsigned bits)
@@ -184,17 +182,13 @@ void pgtable_bury(struct pgtable *t, struct pt_node **list)
 	t->retired = NULL;
 }
 
-/*
- * Readers.  The loads are sequentially consistent because they are the second
- * half of a hold's beginning (hold.c); on x86 and arm64 that is an ordinary
- * acquire load.
- */
+/* Readers.  The loads pair with pte_set(). */
 bool pt_node_lookup(const struct pt_node *n, iova_t at,
 		    struct pt_leaf *ret_leaf)
 {
 	for (;;) {
 		uint64_t e = atomic_load_explicit(
-			&n->entries[node_index(n, at)], memory_order_seq_cst);
+			&n->entries[node_index(n, at)], memory_order_acquire);
 		iova_t span = low_mask(n->shift);
 
 		if (pte_is_leaf(e)) {
@@ -218,7 +212,7 @@ bool pt_node_lookup(const struct pt_node *n, iova_t at,
 bool pgtable_lookup(const struct pgtable *t, iova_t at,
 		    struct pt_leaf *ret_leaf)
 {
-	uint64_t root = atomic_load_explicit(&t->root, memory_order_seq_cst);
+	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
 
 	return root && pt_node_spans(pte_node(root), at) &&
 	       pt_node_lookup(pte_node(root), at, ret_leaf);
@@ -412,7 +406,7 @@ static void range_clear(struct pgtable *t, iova_t first, iova_t last,
 	/* After the nodes are out: who still sees the old one began before. */
 	if (c->nodes)
 		atomic_store_explicit(&t->gen, ++t->pool->gen,
-				      memory_order_seq_cst);
+				      memory_order_release);
 }
 
 int pgtable_map(struct pgtable *t, iova_t first, iova_t last, gpa_t phys,

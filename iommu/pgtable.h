@@ -136,7 +136,7 @@ static inline bool pt_node_spans(const struct pt_node *n, iova_t at)
 /* Unique over all tables of a pool; moves when nodes are taken out. */
 static inline uint64_t pgtable_gen(const struct pgtable *t)
 {
-	return atomic_load_explicit(&t->gen, memory_order_seq_cst);
+	return atomic_load_explicit(&t->gen, memory_order_acquire);
 }
 
 #endif

@@ -3,48 +3,103 @@
 
 #include <string.h>
 
-void tlb_init(struct tlb *t)
+/* Up to so many pages are forgotten one by one. */
+#define FEW (16 * RECALL_PAGE_SIZE)
+
+void tlb_init(struct tlb *t, struct recall *r)
 {
-	memset(t, 0, sizeof(*t));
+	t->recall = r;
 }
 
-static unsigned tlb_slot(const struct pgtable *table, iova_t at)
+void tlb_page_add(struct tlb *t, iova_t at, unsigned access, uint64_t to_host)
 {
-	/* Neighbouring nodes fall into neighbouring slots. */
-	return (unsigned)(at >> (table->shift + PT_INDEX_BITS)) % TLB_SLOTS;
+	t->recall->pages[recall_place(at)] = (struct recall_page){
+		.tag = (at & ~RECALL_PAGE_MASK) | t->recall->age | access,
+		.to_host = to_host,
+	};
 }
 
-static const struct pt_node *tlb_find(const struct tlb *t, unsigned slot,
-				      iova_t at)
+static void forget_all(struct recall *r)
 {
-	if (t->last && pt_node_spans(t->last, at))
-		return t->last;
-	if (t->slots[slot] && pt_node_spans(t->slots[slot], at))
-		return t->slots[slot];
-	return NULL;
+	if (r->age < TLB_AGE_LAST) {
+		r->age += TLB_AGE;
+		return;
+	}
+	memset(r->pages, 0, sizeof(r->pages));
+	r->age = 0;
+}
+
+void tlb_pages_forget(struct tlb *t, iova_t first, iova_t last)
+{
+	if (last - first >= FEW) {
+		forget_all(t->recall);
+		return;
+	}
+	for (iova_t at = first;; at += RECALL_PAGE_SIZE) {
+		t->recall->pages[recall_place(at)].tag = 0;
+		if (last - at < RECALL_PAGE_SIZE)
+			return;
+	}
+}
+
+static bool table_lookup(const struct tlb_table *s, uint64_t gen, uint64_t span,
+			 iova_t at, struct pt_leaf *ret_leaf, bool *ret_found)
+{
+	if (s->span != span || s->gen != gen)
+		return false;
+	/* A node that spans @at is on the only way to @at: its answer is the
+	 * table's. */
+	*ret_found = pt_node_lookup(s->node, at, ret_leaf);
+	return true;
+}
+
+static bool wide_lookup(const struct tlb *t, uint64_t gen, iova_t at,
+			struct pt_leaf *ret_leaf)
+{
+	if (t->wide_gen != gen)
+		return false;
+	for (unsigned k = 0; k < TLB_WIDE && t->wide[k]; k++)
+		if (pt_node_spans(t->wide[k], at))
+			return pt_node_lookup(t->wide[k], at, ret_leaf);
+	return false;
+}
+
+static void wide_add(struct tlb *t, uint64_t gen, const struct pt_node *node)
+{
+	if (t->wide_gen != gen) {
+		memset(t->wide, 0, sizeof(t->wide));
+		t->wide_gen = gen;
+		t->wide_next = 0;
+	}
+	t->wide[t->wide_next] = node;
+	t->wide_next = (t->wide_next + 1) % TLB_WIDE;
 }
 
 bool tlb_lookup(struct tlb *t, const struct pgtable *table, iova_t at,
 		struct pt_leaf *ret_leaf, bool *ret_hit)
 {
-	uint64_t gen = pgtable_gen(table);
-	unsigned slot = tlb_slot(table, at);
-	const struct pt_node *n;
-
 	/* Taken before the walk: a node that is remembered under a generation
 	 * was in the table at that generation or later. */
-	if (gen != t->gen) {
-		tlb_init(t);
-		t->gen = gen;
-	}
-	n = tlb_find(t, slot, at);
-	*ret_hit = n != NULL;
-	/* A node that spans @at is on the only way to @at: its answer is the
-	 * table's. */
-	if (n ? !pt_node_lookup(n, at, ret_leaf)
-	      : !pgtable_lookup(table, at, ret_leaf))
+	uint64_t gen = pgtable_gen(table);
+	uint64_t span = (at >> (table->shift + PT_INDEX_BITS)) + 1;
+	/* Neighbouring nodes fall into neighbouring slots. */
+	struct tlb_table *s = &t->tables[span % TLB_TABLES];
+	bool found;
+
+	*ret_hit = true;
+	if (table_lookup(s, gen, span, at, ret_leaf, &found))
+		return found;
+	if (wide_lookup(t, gen, at, ret_leaf)) {
+		if (ret_leaf->node->level > 0)
+			return true;
+	} else if (!pgtable_lookup(table, at, ret_leaf)) {
+		*ret_hit = false;
 		return false;
-	t->last = ret_leaf->node;
-	t->slots[slot] = ret_leaf->node;
+	}
+	*ret_hit = false;
+	if (ret_leaf->node->level == 0)
+		*s = (struct tlb_table){span, gen, ret_leaf->node};
+	else
+		wide_add(t, gen, ret_leaf->node);
 	return true;
 }

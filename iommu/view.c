@@ -2,7 +2,7 @@
 #include "iommu/view.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "core/bits.h"
 #include "iommu/endpoint.h"
@@ -25,6 +25,7 @@ static void count(_Atomic uint64_t *counter)
 struct slices {
 	struct dma_slice *at;
 	unsigned n, max;
+	unsigned perms; /* enum dma_access of the last one's whole page, or 0 */
 };
 
 static int slices_add(struct slices *s, gpa_t at, uint64_t len)
@@ -72,6 +73,7 @@ static int translate_identity(struct iommu_view *v, iova_t first, iova_t last,
 {
 	uint64_t len = last - first + 1;
 	uint64_t done;
+	iova_t unused;
 
 	f->reason = IOMMU_FAULT_UNKNOWN;
 	if (resv_first(&v->ep->resv, first, last, &f->at))
@@ -80,7 +82,17 @@ static int translate_identity(struct iommu_view *v, iova_t first, iova_t last,
 		f->at = first + done;
 		return -EFAULT;
 	}
+	/* A reserved region may begin or end within a page. */
+	if (!resv_first(&v->ep->resv, align_down(first, RECALL_PAGE_SIZE),
+			last | RECALL_PAGE_MASK, &unused))
+		s->perms = DMA_READ | DMA_WRITE;
 	return slices_add(s, first, len);
+}
+
+static unsigned dma_perms(unsigned perms)
+{
+	return (perms & PT_READ ? DMA_READ : 0u) |
+	       (perms & PT_WRITE ? DMA_WRITE : 0u);
 }
 
 static int translate_mapped(struct iommu_view *v, struct iommu_domain *d,
@@ -104,6 +116,7 @@ static int translate_mapped(struct iommu_view *v, struct iommu_domain *d,
 		f->at = at;
 		if (!found || !(leaf.perms & need))
 			return -EFAULT;
+		s->perms = dma_perms(leaf.perms);
 		end = min_u64(leaf.last, last);
 		phys = leaf.phys + (at - leaf.first);
 		if (!(leaf.perms & PT_RAM) &&
@@ -134,6 +147,19 @@ static int translate(struct iommu_view *v, iova_t first, iova_t last,
 	return -EFAULT;
 }
 
+/* The first slice of a translation that succeeded is one page's. */
+static void remember(struct iommu_view *v, iova_t at, const struct slices *s,
+		     unsigned perms)
+{
+	struct iovec iov;
+	iova_t page = align_down(at, RECALL_PAGE_SIZE);
+	gpa_t phys = align_down(s->at[0].at, RECALL_PAGE_SIZE);
+
+	if (gmem_iov(v->dma.mem, phys, RECALL_PAGE_SIZE, &iov, 1) == 1)
+		tlb_page_add(&v->tlb, at, perms,
+			     (uintptr_t)iov.iov_base - page);
+}
+
 static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 			  enum dma_access access, struct dma_slice *slices,
 			  unsigned max, struct dma_hold *hold)
@@ -147,15 +173,20 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 		.endpoint = v->ep->id,
 		.at = at,
 	};
+	struct hold_news news;
 	int number, r = -EFAULT;
 
 	count(&v->stats.translations);
-	number = hold_begin(&v->holds, at, last);
+	number = hold_begin(&v->holds, at, last, &news);
 	if (number >= 0) {
+		if (news.any)
+			tlb_pages_forget(&v->tlb, news.first, news.last);
 		r = translate(v, at, last, access, &s, &f);
 		if (r == 0) {
 			hold_settle(&v->holds, (unsigned)number);
 			hold->cookie = (uint32_t)number;
+			if (s.perms && recall_in_page(at, len))
+				remember(v, at, &s, s.perms);
 			return (int)s.n;
 		}
 		hold_end(&v->holds, (unsigned)number);
@@ -169,7 +200,12 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 
 static void view_release(struct dma *dma, struct dma_hold *hold)
 {
-	hold_end(&to_view(dma)->holds, hold->cookie);
+	struct iommu_view *v = to_view(dma);
+
+	if (hold->recalled)
+		hold_care(&v->holds);
+	else
+		hold_end(&v->holds, hold->cookie);
 }
 
 static const struct dma_ops view_ops = {
@@ -177,23 +213,36 @@ static const struct dma_ops view_ops = {
 	.release = view_release,
 };
 
+/* Zeroed and aligned; what is not touched takes no memory. */
+static struct iommu_view *view_alloc(void)
+{
+	void *p = mmap(NULL, sizeof(struct iommu_view), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 struct iommu_view *view_new(struct iommu_endpoint *ep)
 {
-	struct iommu_view *v = calloc(1, sizeof(*v));
+	struct iommu_view *v = view_alloc();
 
 	if (!v)
 		return NULL;
-	v->dma = (struct dma){.ops = &view_ops, .mem = ep->iommu->config.mem};
+	v->dma = (struct dma){
+		.ops = &view_ops,
+		.mem = ep->iommu->config.mem,
+		.recall = &v->recall,
+	};
 	v->ep = ep;
-	tlb_init(&v->tlb);
-	hold_table_init(&v->holds, &ep->iommu->gate);
+	tlb_init(&v->tlb, &v->recall);
+	hold_table_init(&v->holds, &v->recall, &ep->iommu->gate);
 	return v;
 }
 
 void view_free(struct iommu_view *v)
 {
 	hold_table_fini(&v->holds);
-	free(v);
+	(void)munmap(v, sizeof(*v));
 }
 
 static uint64_t value(const _Atomic uint64_t *counter)
@@ -203,8 +252,10 @@ static uint64_t value(const _Atomic uint64_t *counter)
 
 void view_add_stats(const struct iommu_view *v, struct iommu_stats *s)
 {
-	s->translations += value(&v->stats.translations);
-	s->cache_hits += value(&v->stats.hits);
+	uint64_t recalled = value(&v->recall.uses) - value(&v->recall.vain);
+
+	s->translations += value(&v->stats.translations) + recalled;
+	s->cache_hits += value(&v->stats.hits) + recalled;
 	s->walks += value(&v->stats.walks);
 	s->faults += value(&v->stats.faults);
 }

@@ -31,9 +31,10 @@ struct iommu_view {
 	struct dma dma;
 	struct iommu_endpoint *ep;
 	struct iommu_view *next;
-	struct tlb tlb;
 	struct view_stats stats;
 	struct hold_table holds;
+	struct tlb tlb;
+	struct recall recall;
 };
 
 /* Return: a view that nobody finds yet; NULL without memory. */

@@ -221,8 +221,11 @@ static void *reader(void *arg)
 		sum += read_chunk(w, k);
 	pthread_barrier_wait(&w->run->ready);
 	begin = now_ns();
-	for (k = 0; !stopped(w->run); k += CHUNK)
+	k = 0;
+	do {
 		sum += read_chunk(w, k);
+		k += CHUNK;
+	} while (!stopped(w->run));
 	w->ns = now_ns() - begin;
 	w->ops = k;
 	atomic_fetch_add(&w->run->sink, sum);

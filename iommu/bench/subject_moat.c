@@ -95,10 +95,10 @@ static uint64_t moat_run(struct subject *s, unsigned user, const iova_t *at,
 {
 	struct dma *d = to_moat(s)->dma[user];
 	struct iovec iov[BENCH_SLICES];
+	struct dma_hold hold; /* in a queue's element, for a device */
 	uint64_t sum = 1;
 
 	for (size_t k = 0; k < n; k++) {
-		struct dma_hold hold;
 		int pieces = dma_iov(d, DMA_READ, at[k], len, iov, BENCH_SLICES,
 				     &hold);
 

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -12,12 +13,14 @@
 
 static struct hold_gate gate;
 static struct hold_table *table;
+static struct recall recall;
 
 static void setup(void)
 {
 	ck_assert_int_eq(hold_gate_init(&gate), 0);
-	table = malloc(sizeof(*table));
-	hold_table_init(table, &gate);
+	table = aligned_alloc(alignof(struct hold_table), sizeof(*table));
+	memset(&recall, 0, sizeof(recall));
+	hold_table_init(table, &recall, &gate);
 }
 
 static void teardown(void)
@@ -29,7 +32,8 @@ static void teardown(void)
 
 static unsigned begin(iova_t first, iova_t last)
 {
-	int number = hold_begin(table, first, last);
+	struct hold_news news;
+	int number = hold_begin(table, first, last, &news);
 
 	ck_assert_int_ge(number, 0);
 	return (unsigned)number;
@@ -61,7 +65,7 @@ static void waiter_start(struct waiter *w, iova_t first, iova_t last)
 /* Until @n threads sleep at the gate. */
 static void until_asleep(unsigned n)
 {
-	while (atomic_load(&gate.waiters) != n)
+	while (atomic_load(&gate.care) / HOLD_WAITER != n)
 		usleep(100);
 }
 
@@ -230,13 +234,14 @@ END_TEST
 
 START_TEST(table_that_is_full_says_so)
 {
-	unsigned n;
+	struct hold_news news;
 
-	for (n = 0; n < HOLD_CHUNK * HOLD_CHUNKS_MAX; n++)
-		ck_assert_int_eq(hold_begin(table, n, n), n);
-	ck_assert_int_eq(hold_begin(table, 0, 0), -ENOMEM);
+	for (unsigned n = 0; n < HOLD_MAX; n++)
+		ck_assert_uint_eq(begin(n, n), n);
+	ck_assert_int_eq(hold_begin(table, 0, 0, &news), -ENOMEM);
+	ck_assert(!news.any);
 	hold_end(table, 4711);
-	ck_assert_int_eq(hold_begin(table, 0, 0), 4711);
+	ck_assert_uint_eq(begin(0, 0), 4711);
 }
 END_TEST
 

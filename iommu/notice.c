@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A user first stores that it holds a range (hold.c) and then loads the number
+ * of the last notice.  The writer first posts and then loads holds.  If both
+ * put a barrier between the two, either the user hears the notice or the
+ * writer sees the hold.
+ *
+ * The user's barrier costs more than all the rest of a translation, so a busy
+ * user leaves it out (@quick), and the writer makes up for it:
+ *
+ * - The user answers.  Its answer becomes visible after the holds that it
+ *   stored before, and what it looks up under the next ones is new.
+ * - The user is silent.  The writer takes @quick back, posts once more and has
+ *   the kernel put a barrier into every thread.  A hold stored before that
+ *   barrier is visible after it.  A user that stores one later loads the
+ *   number after the barrier, so it hears the second notice; and then finds
+ *   @quick gone, which was stored before that notice.  From here on it uses
+ *   barriers itself.
+ *
+ * A user that has used barriers for a while stores @quick, with one more, and
+ * then looks for notices again: either the writer sees @quick when it settles,
+ * or the user hears what it has posted.
+ */
+#include "iommu/notice.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* How long a busy user may take to answer.  What follows is a system call and
+ * an interrupt on each of the other processors. */
+#define ANSWER_SPINS 64
+
+bool notice_able(void)
+{
+	return syscall(SYS_membarrier,
+		       MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void notice_barrier(void)
+{
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+void notice_init(struct notice *n, struct recall *r, bool able)
+{
+	*n = (struct notice){.recall = r, .acted = 1, .able = able};
+	atomic_init(&r->posted, 1);
+}
+
+static uint64_t last_number(const struct notice *n)
+{
+	return atomic_load_explicit(&n->recall->posted, memory_order_seq_cst);
+}
+
+/*
+ * What is gone since notice @from.  The range is that of @to if @to is still
+ * being drafted after the range has been read: the writer stores the number of
+ * a draft before its range.
+ */
+static void range_since(const struct notice *n, uint64_t from, uint64_t to,
+			iova_t *ret_first, iova_t *ret_last)
+{
+	*ret_first = atomic_load_explicit(&n->first, memory_order_acquire);
+	*ret_last = atomic_load_explicit(&n->last, memory_order_acquire);
+	if (to - from == 1 &&
+	    atomic_load_explicit(&n->drafted, memory_order_relaxed) == to)
+		return;
+	*ret_first = 0;
+	*ret_last = ~UINT64_C(0);
+}
+
+/* The user without @quick.  Return: the last notice. */
+static uint64_t hear_with_barrier(struct notice *n)
+{
+	if (n->recall->heard != 0) { /* it has been taken back */
+		n->recall->heard = 0;
+		n->barriers = 0;
+		atomic_thread_fence(memory_order_seq_cst);
+	}
+	if (n->able && ++n->barriers >= NOTICE_PATIENCE) {
+		atomic_store_explicit(&n->quick, true, memory_order_seq_cst);
+		n->recall->heard = last_number(n);
+		return n->recall->heard;
+	}
+	return last_number(n);
+}
+
+bool notice_hear(struct notice *n, iova_t *ret_first, iova_t *ret_last)
+{
+	uint64_t before = n->acted;
+	uint64_t now = last_number(n);
+
+	/* After the number: see above. */
+	if (atomic_load_explicit(&n->quick, memory_order_acquire))
+		n->recall->heard = now;
+	else
+		now = hear_with_barrier(n);
+	n->acted = now;
+	/* Pairs with notice_settle(). */
+	atomic_store_explicit(&n->answered, now, memory_order_release);
+	if (now == before)
+		return false;
+	range_since(n, before, now, ret_first, ret_last);
+	return true;
+}
+
+void notice_post(struct notice *n, iova_t first, iova_t last)
+{
+	uint64_t number =
+		atomic_load_explicit(&n->recall->posted, memory_order_relaxed) +
+		1;
+
+	atomic_store_explicit(&n->drafted, number, memory_order_relaxed);
+	/* Release: who reads this range reads that draft's number. */
+	atomic_store_explicit(&n->first, first, memory_order_release);
+	atomic_store_explicit(&n->last, last, memory_order_release);
+	atomic_store_explicit(&n->recall->posted, number, memory_order_seq_cst);
+}
+
+static bool answered(const struct notice *n)
+{
+	return atomic_load_explicit(&n->answered, memory_order_acquire) ==
+	       atomic_load_explicit(&n->recall->posted, memory_order_relaxed);
+}
+
+void notice_settle(struct notice *n)
+{
+	if (!atomic_load_explicit(&n->quick, memory_order_seq_cst))
+		return;
+	for (unsigned i = 0; i < ANSWER_SPINS; i++) {
+		if (answered(n))
+			return;
+		cpu_relax();
+	}
+	atomic_store_explicit(&n->quick, false, memory_order_relaxed);
+	notice_post(n, 0, ~UINT64_C(0));
+	notice_barrier();
+}

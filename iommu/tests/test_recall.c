@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The short way of a view: what it is taken for, and that whatever changes
+ * translations closes it.
+ */
+#include "core/recall.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "iommu/notice.h"
+#include "iommu/tests/rig.h"
+
+static struct rig rig;
+static struct recall *recall;
+
+static void map(iova_t at, gpa_t phys, uint32_t flags)
+{
+	ck_assert_int_eq(iommu_map(rig.i, 1, at, at + PAGE - 1, phys, flags),
+			 IOMMU_OK);
+}
+
+static uint64_t recalled(void)
+{
+	return atomic_load(&recall->uses) - atomic_load(&recall->vain);
+}
+
+static int use(iova_t at, uint64_t len, enum dma_access access)
+{
+	struct iovec iov[4];
+	struct dma_hold hold;
+	int n = dma_iov(rig.dma[1], access, at, len, iov, 4, &hold);
+
+	dma_done(&hold);
+	return n;
+}
+
+/* Until the view needs no barriers, by accesses that fail. */
+static void be_quick(void)
+{
+	for (unsigned k = 0; k < NOTICE_PATIENCE + 1; k++)
+		ck_assert_int_eq(use(0x9000, 1, DMA_READ), -EFAULT);
+	ck_assert_uint_ne(recall->heard, 0);
+}
+
+/* Page 5 is mapped and has been used until the view needs no barriers. */
+static void setup(void)
+{
+	rig_init(&rig, NULL);
+	iommu_set_fault_sink(rig.i, NULL);
+	recall = rig.dma[1]->recall;
+	ck_assert_int_eq(iommu_attach(rig.i, 1, 1, false), IOMMU_OK);
+	map(0x5000, 0x6000, RW);
+	for (unsigned k = 0; k < NOTICE_PATIENCE; k++)
+		ck_assert_int_eq(use(0x5000, 1, DMA_READ), 1);
+}
+
+static void teardown(void)
+{
+	rig_fini(&rig);
+}
+
+static void expect_recall(iova_t at, uint64_t len, enum dma_access access)
+{
+	uint64_t before = recalled();
+
+	ck_assert_int_eq(use(at, len, access), 1);
+	ck_assert_uint_eq(recalled(), before + 1);
+}
+
+static void expect_no_recall(iova_t at, uint64_t len, enum dma_access access,
+			     int want)
+{
+	uint64_t before = recalled();
+
+	ck_assert_int_eq(use(at, len, access), want);
+	ck_assert_uint_eq(recalled(), before);
+}
+
+START_TEST(page_that_was_used_is_recalled)
+{
+	struct dma_hold hold;
+	struct iovec iov, direct;
+
+	ck_assert_uint_eq(recalled(), 0);
+	expect_recall(0x5000, 1, DMA_READ);
+	expect_recall(0x5000, PAGE, DMA_WRITE);
+	expect_recall(0x5fff, 1, DMA_WRITE);
+	ck_assert_int_eq(
+		dma_iov(rig.dma[1], DMA_READ, 0x5123, 0x45, &iov, 1, &hold), 1);
+	ck_assert_int_eq(gmem_iov(&rig.mem, 0x6123, 0x45, &direct, 1), 1);
+	ck_assert_ptr_eq(iov.iov_base, direct.iov_base);
+	ck_assert_uint_eq(iov.iov_len, 0x45);
+	dma_done(&hold);
+	dma_done(&hold);
+	ck_assert_uint_eq(atomic_load(&recall->page), 0);
+}
+END_TEST
+
+START_TEST(copies_and_words_are_recalled)
+{
+	uint64_t before = recalled();
+	uint16_t word;
+	uint64_t val = 0x1122334455667788;
+
+	ck_assert_int_eq(dma_write(rig.dma[1], 0x5ff8, &val, 8), 0);
+	val = 0;
+	ck_assert_int_eq(dma_read(rig.dma[1], 0x5ff8, &val, 8), 0);
+	ck_assert_uint_eq(val, 0x1122334455667788);
+	ck_assert_int_eq(dma_load16_acquire(rig.dma[1], 0x5ffa, &word), 0);
+	ck_assert_uint_eq(word, 0x5566);
+	ck_assert_int_eq(dma_store16_release(rig.dma[1], 0x5ffe, 0xabcd), 0);
+	ck_assert_uint_eq(recalled(), before + 4);
+	ck_assert_int_eq(dma_load16_acquire(rig.dma[1], 0x5fff, &word),
+			 -EINVAL);
+	ck_assert_int_eq(gmem_read(&rig.mem, 0x6ff8, &val, 8), 0);
+	ck_assert_uint_eq(val, 0xabcd334455667788);
+	ck_assert_uint_eq(atomic_load(&recall->page), 0);
+}
+END_TEST
+
+START_TEST(empty_long_and_wrapping_buffers_go_the_long_way)
+{
+	map(0x6000, 0x9000, RW);
+	map(TOP - PAGE + 1, 0xa000, RW);
+	expect_no_recall(0x5000, 0, DMA_READ, 0);
+	expect_no_recall(0x5fff, 2, DMA_READ, 2);
+	expect_no_recall(0x5000, PAGE + 1, DMA_READ, 2);
+	expect_no_recall(0x5001, TOP, DMA_READ, -EFAULT);
+	expect_no_recall(TOP - PAGE + 1, PAGE, DMA_READ, 1);
+	expect_recall(TOP - PAGE + 1, PAGE, DMA_READ);
+	expect_recall(TOP, 1, DMA_READ);
+	expect_no_recall(TOP, 2, DMA_READ, -EFAULT);
+}
+END_TEST
+
+START_TEST(permissions_are_recalled_too)
+{
+	map(0x7000, 0x7000, IOMMU_MAP_READ);
+	map(0x8000, 0x8000, IOMMU_MAP_WRITE);
+	expect_no_recall(0x7000, 1, DMA_READ, 1);
+	expect_no_recall(0x8000, 1, DMA_WRITE, 1);
+	expect_recall(0x7000, 1, DMA_READ);
+	expect_recall(0x8000, 1, DMA_WRITE);
+	expect_no_recall(0x7000, 1, DMA_WRITE, -EFAULT);
+	expect_no_recall(0x8000, 1, DMA_READ, -EFAULT);
+}
+END_TEST
+
+START_TEST(no_room_is_no_recall)
+{
+	struct dma_hold hold;
+	struct iovec iov;
+
+	ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 0,
+				 &hold),
+			 -E2BIG);
+	ck_assert_uint_eq(recalled(), 0);
+}
+END_TEST
+
+START_TEST(second_hold_goes_the_long_way_and_both_end)
+{
+	struct dma_hold a, b;
+	struct iovec iov;
+
+	ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &a),
+			 1);
+	ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &b),
+			 1);
+	ck_assert_uint_eq(recalled(), 1);
+	ck_assert(a.recalled && !b.recalled);
+	iommu_stop_waiting(rig.i, true); /* a wait tells instead of waiting */
+	dma_done(&a);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_DEVERR);
+	dma_done(&b);
+	map(0x5000, 0x5000, RW);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_OK);
+}
+END_TEST
+
+START_TEST(unmapped_page_is_forgotten_and_others_are_not)
+{
+	map(0x7000, 0x7000, RW);
+	(void)use(0x7000, 1, DMA_READ);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_OK);
+	be_quick();
+	expect_no_recall(0x5000, 1, DMA_READ, -EFAULT);
+	map(0x5000, 0x8000, RW);
+	ck_assert_uint_eq(rig_where(&rig, 1, 0x5000), 0x8000);
+	ck_assert_uint_eq(rig_where(&rig, 1, 0x7000), 0x7000);
+}
+END_TEST
+
+static void op_detach(void)
+{
+	ck_assert_int_eq(iommu_detach(rig.i, 1, 1), IOMMU_OK);
+}
+
+static void op_move(void)
+{
+	ck_assert_int_eq(iommu_attach(rig.i, 2, 1, false), IOMMU_OK);
+}
+
+static void op_reset(void)
+{
+	iommu_reset(rig.i);
+}
+
+static void op_unmap_all(void)
+{
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0, TOP), IOMMU_OK);
+}
+
+static void (*const ops[])(void) = {op_detach, op_move, op_reset, op_unmap_all};
+
+START_TEST(whatever_takes_the_page_away_closes_the_short_way)
+{
+	expect_recall(0x5000, 1, DMA_READ);
+	ops[_i]();
+	be_quick();
+	expect_no_recall(0x5000, 1, DMA_READ, -EFAULT);
+}
+END_TEST
+
+START_TEST(end_of_bypass_closes_the_short_way)
+{
+	ck_assert_int_eq(iommu_detach(rig.i, 1, 1), IOMMU_OK);
+	iommu_set_bypass(rig.i, true);
+	for (unsigned k = 0; k < NOTICE_PATIENCE + 1; k++)
+		ck_assert_int_eq(use(0x5000, 1, DMA_READ), 1);
+	expect_recall(0x5000, 1, DMA_READ);
+	iommu_set_bypass(rig.i, false);
+	be_quick();
+	expect_no_recall(0x5000, 1, DMA_READ, -EFAULT);
+}
+END_TEST
+
+/* Tags have room for so many ages; what is older must not come back. */
+START_TEST(forgotten_pages_do_not_come_back_when_ages_begin_anew)
+{
+	uint64_t age = recall->age;
+	unsigned ages = 0;
+
+	do {
+		map(MIB(8), 0x7000, RW); /* far enough to forget everything */
+		ck_assert_int_eq(iommu_unmap(rig.i, 1, 0, TOP), IOMMU_OK);
+		map(0x5000, 0x6000, RW);
+		(void)use(0x9000, 1, DMA_READ);
+		ages++;
+	} while (recall->age != age && ages < 10000);
+	ck_assert_uint_gt(ages, 100);
+	ck_assert_uint_lt(ages, 10000);
+	be_quick();
+	expect_no_recall(0x5000, 1, DMA_READ, 1);
+}
+END_TEST
+
+static void *unmapper(void *arg)
+{
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_OK);
+	atomic_store((_Atomic bool *)arg, true);
+	return NULL;
+}
+
+START_TEST(unmap_waits_for_a_recalled_hold)
+{
+	_Atomic bool done = false;
+	struct dma_hold hold;
+	struct iovec iov;
+	pthread_t t;
+
+	ck_assert_int_eq(
+		dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &hold), 1);
+	ck_assert(hold.recalled);
+	ck_assert_int_eq(pthread_create(&t, NULL, unmapper, &done), 0);
+	usleep(20000);
+	ck_assert(!atomic_load(&done));
+	dma_done(&hold);
+	pthread_join(t, NULL);
+	ck_assert(atomic_load(&done));
+}
+END_TEST
+
+START_TEST(unmap_beside_a_recalled_hold_does_not_wait)
+{
+	struct dma_hold hold;
+	struct iovec iov;
+
+	map(0x4000, 0x4000, RW);
+	map(0x6000, 0x6000, RW);
+	ck_assert_int_eq(
+		dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &hold), 1);
+	ck_assert(hold.recalled);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x4000, 0x4fff), IOMMU_OK);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x6000, 0x6fff), IOMMU_OK);
+	dma_done(&hold);
+}
+END_TEST
+
+/* Regions may begin anywhere; the page around one is not remembered. */
+START_TEST(identity_beside_a_reserved_byte_is_not_recalled)
+{
+	static const struct iommu_resv_region byte = {IOMMU_RESV_RESERVED,
+						      0x5800, 0x5800};
+	struct iommu_config c = rig_config();
+
+	rig_fini(&rig);
+	c.resv = &byte;
+	c.bypass = true;
+	rig_init(&rig, &c);
+	recall = rig.dma[1]->recall;
+	for (unsigned k = 0; k < NOTICE_PATIENCE + 1; k++)
+		ck_assert_int_eq(use(0x5000, 1, DMA_READ), 1);
+	expect_no_recall(0x5000, 1, DMA_READ, 1);
+	expect_no_recall(0x5800, 1, DMA_READ, -EFAULT);
+	expect_no_recall(0x57ff, 2, DMA_READ, -EFAULT);
+	(void)use(0x6000, 1, DMA_READ);
+	expect_recall(0x6000, 1, DMA_READ);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("iommu/recall");
+	TCase *t = tcase_create("recall");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	if (!notice_able())
+		return 77; /* no system call, no short way */
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, page_that_was_used_is_recalled);
+	tcase_add_test(t, copies_and_words_are_recalled);
+	tcase_add_test(t, empty_long_and_wrapping_buffers_go_the_long_way);
+	tcase_add_test(t, permissions_are_recalled_too);
+	tcase_add_test(t, no_room_is_no_recall);
+	tcase_add_test(t, second_hold_goes_the_long_way_and_both_end);
+	tcase_add_test(t, unmapped_page_is_forgotten_and_others_are_not);
+	tcase_add_loop_test(t,
+			    whatever_takes_the_page_away_closes_the_short_way,
+			    0, ARRAY_SIZE(ops));
+	tcase_add_test(t, end_of_bypass_closes_the_short_way);
+	tcase_add_test(t,
+		       forgotten_pages_do_not_come_back_when_ages_begin_anew);
+	tcase_add_test(t, unmap_waits_for_a_recalled_hold);
+	tcase_add_test(t, unmap_beside_a_recalled_hold_does_not_wait);
+	tcase_add_test(t, identity_beside_a_reserved_byte_is_not_recalled);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
