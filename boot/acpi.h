@@ -33,12 +33,13 @@ struct acpi_config {
 	struct range mmio32, mmio64; /* host bridge windows */
 	uint16_t serial_port;	     /* 0: none */
 	uint32_t serial_irq;
-	uint16_t power_port;   /* sleep control, status, reset: 3 bytes */
-	uint16_t pvpanic_port; /* QEMU0001; 0: none */
-	bool cmos;	       /* an RTC at 0x70 */
-	/* VIOT */
+	uint16_t power_port;	  /* sleep control, status, reset: 3 bytes */
+	uint16_t pvpanic_port;	  /* QEMU0001; 0: none */
+	bool cmos;		  /* an RTC at 0x70 */
+	bool iommu;		  /* a function of bus 0 */
+	uint16_t iommu_requester; /* its own, segment 0 */
+	/* VIOT; needs the IOMMU */
 	bool viot;
-	uint16_t iommu_requester; /* the IOMMU's own, segment 0 */
 	const struct acpi_viot_item *items;
 	size_t nitems;
 };

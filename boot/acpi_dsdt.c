@@ -62,6 +62,20 @@ static void put_dsm(struct buf *b)
 	aml_end(b, method);
 }
 
+/*
+ * Nothing but a name: with one, the IOMMU's driver is told from all others
+ * even where no table lists its endpoints.  Linux's crashes without.
+ */
+static void put_iommu(struct buf *b, const struct acpi_config *c)
+{
+	size_t device = aml_device(b, "IOMU");
+	uint64_t slot = c->iommu_requester >> 3 & 31;
+	uint64_t function = c->iommu_requester & 7;
+
+	aml_name_int(b, "_ADR", slot << 16 | function);
+	aml_end(b, device);
+}
+
 static void put_host_bridge(struct buf *b, struct buf *res,
 			    const struct acpi_config *c)
 {
@@ -80,6 +94,8 @@ static void put_host_bridge(struct buf *b, struct buf *res,
 		res_window64(res, c->mmio64);
 	aml_crs(b, res);
 	put_dsm(b);
+	if (c->iommu)
+		put_iommu(b, c);
 	aml_end(b, device);
 }
 

@@ -27,6 +27,7 @@ static const struct acpi_config acpi_full = {
 	.power_port = 0x600,
 	.pvpanic_port = 0x505,
 	.cmos = true,
+	.iommu = true,
 	.viot = true,
 	.iommu_requester = 0x8,
 	.items = acpi_full_items,

@@ -176,6 +176,7 @@ static int fill_viot(struct mach *m, struct acpi_config *a,
 		items[i].first = t->pci.first;
 		items[i].last = t->pci.last;
 	}
+	a->iommu = m->iommu != NULL;
 	a->viot = m->iommu && m->config.viot;
 	a->iommu_requester = PCI_DEVFN(SLOT_IOMMU, 0);
 	a->items = items;

@@ -37,6 +37,11 @@ DefinitionBlock ("", "DSDT", 2, "MOAT  ", "MOATVM  ", 1)
 				}
 				Return (Buffer (1) { 0x00 })
 			}
+
+			Device (IOMU)
+			{
+				Name (_ADR, 0x00010000)
+			}
 		}
 
 		Device (MBRD)	/* ECAM */
