@@ -26,6 +26,12 @@ struct acpi_viot_item {
 	uint64_t address;	       /* MMIO: first address */
 };
 
+/* A virtio device that is no PCI function. */
+struct acpi_mmio {
+	uint32_t base, size;
+	uint32_t irq;
+};
+
 struct acpi_config {
 	unsigned ncpus; /* APIC ids 0 to ncpus - 1 */
 	uint64_t lapic_base, ioapic_base;
@@ -33,9 +39,11 @@ struct acpi_config {
 	struct range mmio32, mmio64; /* host bridge windows */
 	uint16_t serial_port;	     /* 0: none */
 	uint32_t serial_irq;
-	uint16_t power_port;	  /* sleep control, status, reset: 3 bytes */
-	uint16_t pvpanic_port;	  /* QEMU0001; 0: none */
-	bool cmos;		  /* an RTC at 0x70 */
+	uint16_t power_port;   /* sleep control, status, reset: 3 bytes */
+	uint16_t pvpanic_port; /* QEMU0001; 0: none */
+	bool cmos;	       /* an RTC at 0x70 */
+	const struct acpi_mmio *mmio;
+	size_t nmmio;		  /* at most 100 */
 	bool iommu;		  /* a function of bus 0 */
 	uint16_t iommu_requester; /* its own, segment 0 */
 	/* VIOT; needs the IOMMU */

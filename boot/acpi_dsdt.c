@@ -146,6 +146,23 @@ static void put_pvpanic(struct buf *b, struct buf *res,
 	aml_end(b, device);
 }
 
+/* "LNRO0005" is what Linux knows virtio over MMIO by. */
+static void put_mmio(struct buf *b, struct buf *res, const struct acpi_mmio *m,
+		     unsigned n)
+{
+	const char name[5] = {'V', 'M', (char)('0' + n / 10 % 10),
+			      (char)('0' + n % 10), '\0'};
+	size_t device = aml_device(b, name);
+
+	aml_name_string(b, "_HID", "LNRO0005");
+	aml_name_int(b, "_UID", n);
+	aml_name_int(b, "_CCA", 1);
+	res_memory32(res, m->base, m->size);
+	res_irq(res, m->irq);
+	aml_crs(b, res);
+	aml_end(b, device);
+}
+
 void acpi_put_dsdt(struct buf *b, const struct acpi_config *c)
 {
 	size_t at = acpi_table_begin(b, "DSDT", 2);
@@ -163,6 +180,8 @@ void acpi_put_dsdt(struct buf *b, const struct acpi_config *c)
 		put_rtc(b, &res);
 	if (c->pvpanic_port)
 		put_pvpanic(b, &res, c);
+	for (unsigned n = 0; n < c->nmmio; n++)
+		put_mmio(b, &res, &c->mmio[n], n);
 	aml_end(b, scope);
 	acpi_table_end(b, at);
 	buf_fini(&res);

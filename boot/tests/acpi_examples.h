@@ -15,6 +15,11 @@ static const struct acpi_viot_item acpi_full_items[] = {
 	{.mmio = true, .endpoint = 0x10000, .address = 0xd0001000},
 };
 
+static const struct acpi_mmio acpi_full_mmio[] = {
+	{.base = 0xeed00000, .size = 0x1000, .irq = 5},
+	{.base = 0xeed01000, .size = 0x1000, .irq = 6},
+};
+
 static const struct acpi_config acpi_full = {
 	.ncpus = 4,
 	.lapic_base = 0xfee00000,
@@ -27,6 +32,8 @@ static const struct acpi_config acpi_full = {
 	.power_port = 0x600,
 	.pvpanic_port = 0x505,
 	.cmos = true,
+	.mmio = acpi_full_mmio,
+	.nmmio = ARRAY_SIZE(acpi_full_mmio),
 	.iommu = true,
 	.viot = true,
 	.iommu_requester = 0x8,

@@ -48,6 +48,9 @@ case_ rng-and-disk endpoints 0 '' "${bare[@]}" --rng on "${with_disk[@]}" --cmdl
 for form in v2 native; do
 	case_ "translate-$form" translate 0 'IOMMU: ' --describe none --iommu on,topology=$form "${with_disk[@]}"
 done
+case_ translate-mmio mmio 0 '' "${bare[@]}" --disk "path=$disk,ro=on,transport=mmio"
+case_ translate-mmio-second mmio 0 '' "${native[@]}" "${with_disk[@]}" --disk "path=$disk,ro=on,transport=mmio" \
+	--disk "path=$disk,ro=on,transport=mmio"
 case_ fault fault 0 'iommu: endpoint 40 may not write at 0x4e00' "${bare[@]}" "${with_disk[@]}"
 case_ unmap unmap 0 '' "${bare[@]}" "${with_disk[@]}"
 case_ unattached unattached 0 'endpoint 40 may not (read|write) at .*: not attached' "${bare[@]}" "${with_disk[@]}"

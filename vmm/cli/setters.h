@@ -47,7 +47,7 @@ int set_verbose(struct settings *s, const char *value, struct err *err);
 int set_help(struct settings *s, const char *value, struct err *err);
 
 /* Lists of keys (setters_list.c). */
-#define DISK_KEYS  6
+#define DISK_KEYS  7
 #define IOMMU_KEYS 5
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];

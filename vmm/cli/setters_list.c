@@ -171,6 +171,18 @@ static int set_disk_reserved(struct settings *s, const char *value,
 	return add_reserved(s, value, &new_disk(s)->reserved, err);
 }
 
+static int set_disk_transport(struct settings *s, const char *value,
+			      struct err *err)
+{
+	static const char *const words[] = {"pci", "mmio"};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		new_disk(s)->transport = i ? MACH_MMIO : MACH_PCI;
+	return r;
+}
+
 const struct option_key disk_keys[DISK_KEYS] = {
 	{"path", "FILE", set_disk_path},
 	{"ro", "on|off", set_disk_ro},
@@ -178,6 +190,7 @@ const struct option_key disk_keys[DISK_KEYS] = {
 	{"id", "NAME", set_disk_id},
 	{"indirect", "on|off", set_disk_indirect},
 	{"reserved", "START-END:msi|reserved", set_disk_reserved},
+	{"transport", "pci|mmio", set_disk_transport},
 };
 
 int set_disk(struct settings *s, const char *value, struct err *err)

@@ -122,6 +122,15 @@ static int check_iommu(const struct mach_config *c, struct err *err)
 	return check_reserved("--iommu", c->iommu.reserved, NULL, err);
 }
 
+static unsigned count_mmio(const struct mach_config *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->ndisks; i++)
+		n += c->disks[i].transport == MACH_MMIO;
+	return n;
+}
+
 int mach_config_check(const struct mach_config *c, struct err *err)
 {
 	int r;
@@ -140,6 +149,11 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 	if (c->ndisks > MACH_DISKS_MAX)
 		return err_set(err, EINVAL, "--disk: %u disks, at most %u fit",
 			       c->ndisks, MACH_DISKS_MAX);
+	if (count_mmio(c) > MACH_MMIO_MAX)
+		return err_set(err, EINVAL,
+			       "--disk: %u disks with transport=mmio, at most "
+			       "%d fit",
+			       count_mmio(c), MACH_MMIO_MAX);
 	if (c->describe == MACH_DESCRIBE_NONE && c->cpus > 1)
 		return err_set(err, EINVAL,
 			       "--cpus %u: without a description "

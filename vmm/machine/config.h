@@ -19,6 +19,7 @@ struct err;
 #define MACH_CPUS_MAX	  64
 #define MACH_DISKS_MAX	  24
 #define MACH_DISK_ID_MAX  20 /* bytes */
+#define MACH_MMIO_MAX	  8  /* devices that are no PCI functions */
 #define MACH_RESERVED_MAX 20 /* ranges of one endpoint */
 #define MACH_MEMORY_MIN	  MIB(16)
 #define MACH_MEMORY_MAX	  GIB(1024)
@@ -50,6 +51,8 @@ struct mach_reserved {
 	bool msi; /* where interrupts go; in the place of the machine's own */
 };
 
+enum mach_transport { MACH_PCI, MACH_MMIO };
+
 struct mach_disk {
 	const char *path;
 	bool readonly;
@@ -57,6 +60,7 @@ struct mach_disk {
 	const char *id;		/* at most MACH_DISK_ID_MAX; NULL: default */
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
+	enum mach_transport transport;
 };
 
 struct mach_config {

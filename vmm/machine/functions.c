@@ -19,6 +19,11 @@
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
 
+uint32_t mach_endpoint(const struct mach_func *f)
+{
+	return f->gsi ? MACH_MMIO_ENDPOINT + f->number : PCI_DEVFN(f->slot, 0);
+}
+
 /* A function that is about to get its device. */
 static struct mach_func *next_func(struct mach *m, unsigned slot,
 				   const char *name)
@@ -36,11 +41,10 @@ static struct mach_func *next_func(struct mach *m, unsigned slot,
 static int protect(struct mach *m, struct mach_func *f, struct err *err)
 {
 	struct iommu_resv_region regions[MACH_RESERVED_MAX];
-	uint16_t requester = PCI_DEVFN(f->slot, 0);
 	struct iommu_endpoint *ep;
 	int r;
 
-	r = iommu_endpoint_add(m->iommu, requester, &ep, err);
+	r = iommu_endpoint_add(m->iommu, mach_endpoint(f), &ep, err);
 	if (r < 0)
 		return r;
 	r = iommu_endpoint_reserve(
@@ -59,12 +63,15 @@ static int protect(struct mach *m, struct mach_func *f, struct err *err)
 /* ... and into the topology. */
 static int manage(struct mach *m, struct mach_func *f, struct err *err)
 {
-	uint16_t requester = PCI_DEVFN(f->slot, 0);
 	int r = protect(m, f, err);
 
-	return r < 0 ? r
-		     : iommu_topology_add_pci(&m->topology, 0, requester,
-					      requester, err);
+	if (r < 0)
+		return r;
+	if (f->gsi)
+		return iommu_topology_add_mmio(&m->topology, f->at,
+					       mach_endpoint(f), err);
+	return iommu_topology_add_pci(&m->topology, 0, PCI_DEVFN(f->slot, 0),
+				      mach_endpoint(f), err);
 }
 
 static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
@@ -75,6 +82,33 @@ static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
 		.loop = m->loop,
 		.access_platform = f->managed,
 	};
+}
+
+/* The place of a device that is no PCI function. */
+static struct mach_func *next_mmio(struct mach *m, const char *name)
+{
+	struct mach_func *f = next_func(m, 0, name);
+
+	f->number = m->nmmio++;
+	platform_mmio_place(f->number, &f->at, &f->gsi);
+	return f;
+}
+
+static int plug_mmio(struct mach *m, struct mach_func *f, struct err *err)
+{
+	struct irq_line *irq = NULL;
+	int r;
+
+	m->nfuncs++; /* from here on mach_remove_functions() frees it */
+	if (!(m->flags & MACH_PLAN_ONLY)) {
+		irqchip_line_init(&f->irq, &m->vm.irqchip, f->gsi);
+		irq = &f->irq.line;
+	}
+	vmmio_init(&f->mmio, f->dev, f->at, irq, m->doorbells);
+	r = bus_attach(&m->mmio, &f->mmio.region);
+	return r < 0 ? err_errno(err, -r, "%s: no place at %#llx", f->name,
+				 (unsigned long long)f->at)
+		     : 0;
 }
 
 /* The device is there: make it a function of the bus. */
@@ -149,7 +183,8 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 	int r = 0;
 
 	snprintf(name, sizeof(name), "blk%u", index);
-	f = next_func(m, SLOT_DISKS + index, name);
+	f = d->transport == MACH_MMIO ? next_mmio(m, name)
+				      : next_func(m, SLOT_DISKS + index, name);
 	f->reserved = d->reserved;
 	if (behind_iommu(m, d->iommu, true))
 		r = m->config.test.hidden_disks >> index & 1
@@ -159,7 +194,10 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		return r;
 	env = env_of(m, f);
 	r = blk_new(&f->dev, &env, &config, err);
-	return r < 0 ? r : plug(m, f, err);
+	if (r < 0)
+		return r;
+	return d->transport == MACH_MMIO ? plug_mmio(m, f, err)
+					 : plug(m, f, err);
 }
 
 /* Last, because its description is complete only then. */
@@ -211,6 +249,7 @@ void mach_remove_functions(struct mach *m)
 	while (m->nfuncs > 0) {
 		struct mach_func *f = &m->funcs[--m->nfuncs];
 
+		vmmio_fini(&f->mmio);
 		vpci_free(f->pci);
 		virtio_dev_free(f->dev);
 	}
@@ -219,8 +258,12 @@ void mach_remove_functions(struct mach *m)
 /* Devices first: no transfer is left when the IOMMU forgets its mappings. */
 void mach_reset_functions(struct mach *m)
 {
-	for (unsigned i = 0; i < m->nfuncs; i++)
-		vpci_power_on_reset(m->funcs[i].pci);
+	for (unsigned i = 0; i < m->nfuncs; i++) {
+		if (m->funcs[i].pci)
+			vpci_power_on_reset(m->funcs[i].pci);
+		else
+			vmmio_power_on_reset(&m->funcs[i].mmio);
+	}
 	pci_host_reset(&m->host);
 	if (!m->viommu)
 		return;

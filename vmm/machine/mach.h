@@ -16,6 +16,7 @@
 #include "iommu/iommu.h"
 #include "iommu/topology.h"
 #include "pci/host.h"
+#include "virtio/mmio.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/machine/config.h"
@@ -37,11 +38,17 @@ enum mach_slot {
 	SLOT_DISKS, /* and up */
 };
 
-/* A virtio device as a PCI function. */
+/* A virtio device: a PCI function, or registers and a wire of its own. */
 struct mach_func {
 	struct virtio_dev *dev;
-	struct vpci *pci;
-	unsigned slot;
+	struct vpci *pci; /* NULL: by MMIO */
+	unsigned slot;	  /* PCI */
+	/* MMIO */
+	unsigned number;
+	uint64_t at;
+	uint32_t gsi; /* 0: a PCI function */
+	struct vmmio mmio;
+	struct irqchip_line irq;
 	bool managed;			      /* behind the IOMMU */
 	const struct mach_reserved *reserved; /* its own ranges there */
 	struct dma identity;		      /* its view when it is not */
@@ -50,6 +57,9 @@ struct mach_func {
 };
 
 #define MACH_FUNCS_MAX PCI_SLOTS_MAX
+
+/* Endpoint ids: PCI functions have their requester id, the others these. */
+#define MACH_MMIO_ENDPOINT 0x10000u
 
 /* What ends a run, worst last: a later one does not hide an earlier. */
 enum mach_event {
@@ -79,7 +89,7 @@ struct mach {
 
 	struct pci_host host;
 	struct mach_func funcs[MACH_FUNCS_MAX];
-	unsigned nfuncs;
+	unsigned nfuncs, nmmio; /* in all; by MMIO */
 	struct pvpanic_pci pvpanic_pci;
 	struct iommu *iommu;	   /* NULL: off */
 	struct virtio_dev *viommu; /* its front end; among the functions */
@@ -109,6 +119,7 @@ unsigned mach_reserved_regions(const struct mach_reserved *list,
 			       struct iommu_resv_region *regions);
 
 /* functions.c: the virtio devices in their slots. */
+uint32_t mach_endpoint(const struct mach_func *f);
 int mach_add_functions(struct mach *m, struct err *err);
 void mach_remove_functions(struct mach *m);
 void mach_reset_functions(struct mach *m);

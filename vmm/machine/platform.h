@@ -41,6 +41,10 @@ unsigned platform_memory_layout(uint64_t memory, struct gmem_slot *slots);
 /* Where the host bridge finds its configuration space and windows. */
 void platform_pci_config(struct mach *m, struct pci_host_config *c);
 
+/* Registers and wire of the @n-th device that is no PCI function, below
+ * MACH_MMIO_MAX. */
+void platform_mmio_place(unsigned n, uint64_t *ret_at, uint32_t *ret_gsi);
+
 /* True if pvpanic is one of the platform's own devices. */
 bool platform_has_pvpanic(const struct mach *m);
 

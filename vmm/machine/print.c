@@ -41,17 +41,24 @@ static const char *form_text(enum iommu_topology_form form)
 static void print_func(const struct mach *m, const struct mach_func *f,
 		       FILE *out)
 {
-	const struct pci_func *pci = vpci_func(f->pci);
-
-	fprintf(out, "00:%02x.0  %-14s %-8s ", f->slot, f->dev->ops->name,
-		f->name);
+	if (f->pci)
+		fprintf(out, "00:%02x.0  ", f->slot);
+	else
+		fprintf(out, "mmio %-2u  ", f->number);
+	fprintf(out, "%-14s %-8s ", f->dev->ops->name, f->name);
 	if (f->dev->ops->id == VIRTIO_ID_IOMMU)
 		fprintf(out, "the IOMMU; %s\n", form_text(m->form));
 	else if (f->managed)
-		fprintf(out, "endpoint %u, managed by the IOMMU\n", pci->devfn);
+		fprintf(out, "endpoint %u, managed by the IOMMU\n",
+			mach_endpoint(f));
 	else
 		fprintf(out, "outside the IOMMU\n");
-	print_bars(pci, out);
+	if (f->pci)
+		print_bars(vpci_func(f->pci), out);
+	else
+		fprintf(out,
+			"         %#" PRIx64 "-%#" PRIx64 "  interrupt %u\n",
+			f->at, f->at + (VMMIO_SIZE - 1), f->gsi);
 }
 
 void mach_print_topology(struct mach *m, FILE *out)
@@ -63,6 +70,10 @@ void mach_print_topology(struct mach *m, FILE *out)
 			if (m->funcs[i].slot == slot)
 				print_func(m, &m->funcs[i], out);
 		}
+	}
+	for (unsigned i = 0; i < m->nfuncs; i++) {
+		if (!m->funcs[i].pci)
+			print_func(m, &m->funcs[i], out);
 	}
 }
 

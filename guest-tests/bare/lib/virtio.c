@@ -142,6 +142,7 @@ void vdev_queue(struct vdev *v, uint16_t index, struct ring *r, uint64_t offset,
 	write_address(v, C_QUEUE_DEVICE, at + RING_USED);
 	notify_off = mmio_read(v->common + C_QUEUE_NOTIFY_OFF, 2);
 	r->doorbell = v->notify + notify_off * v->multiplier;
+	r->doorbell_size = 2;
 	mmio_write(v->common + C_QUEUE_ENABLE, 2, 1);
 }
 
@@ -171,7 +172,7 @@ uint16_t ring_add(struct ring *r, const struct piece *pieces, unsigned n)
 void ring_kick(struct ring *r)
 {
 	__asm__ volatile("" : : : "memory");
-	mmio_write(r->doorbell, 2, r->index);
+	mmio_write(r->doorbell, r->doorbell_size, r->index);
 }
 
 bool ring_has_used(struct ring *r)

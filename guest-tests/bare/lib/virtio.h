@@ -85,6 +85,7 @@ struct ring_desc {
 struct ring {
 	uint8_t page[4096] __attribute__((aligned(4096)));
 	volatile uint8_t *doorbell;
+	unsigned doorbell_size;
 	uint16_t index;
 	uint16_t next_desc, seen;
 };

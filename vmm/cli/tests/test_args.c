@@ -172,10 +172,10 @@ START_TEST(disk_says_what_is_wrong_with_it)
 	bad("--disk 'path=': path '': expected something, not nothing",
 	    "--disk", "path=");
 	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
-	    "are path, ro, iommu, id, indirect and reserved",
+	    "are path, ro, iommu, id, indirect, reserved and transport",
 	    "--disk", "a,rw=on");
 	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
-	    "iommu, id, indirect and reserved",
+	    "iommu, id, indirect, reserved and transport",
 	    "--disk", "a,cache=on");
 	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
 	    "a,ro=maybe");
@@ -441,6 +441,16 @@ START_TEST(cache_follows_the_environment)
 }
 END_TEST
 
+START_TEST(disk_may_be_no_pci_function)
+{
+	good("--disk", "a,transport=mmio", "--disk", "b,transport=pci",
+	     "--disk", "c");
+	ck_assert_int_eq(s.machine.disks[0].transport, MACH_MMIO);
+	ck_assert_int_eq(s.machine.disks[1].transport, MACH_PCI);
+	ck_assert_int_eq(s.machine.disks[2].transport, MACH_PCI);
+}
+END_TEST
+
 START_TEST(hooks_for_tests_come_from_the_environment)
 {
 	setenv("MOAT_TEST", "topology=item-self,hide=1,hide=23", 1);
@@ -504,6 +514,7 @@ int main(void)
 	tcase_add_test(tc, help_comes_before_wrong_values);
 	tcase_add_test(tc, commands_without_machine_lack_its_options);
 	tcase_add_test(tc, cache_follows_the_environment);
+	tcase_add_test(tc, disk_may_be_no_pci_function);
 	tcase_add_test(tc, hooks_for_tests_come_from_the_environment);
 	tcase_add_test(tc, without_them_nothing_is_hooked);
 	tcase_add_test(tc, wrong_hooks_are_refused);

@@ -112,7 +112,7 @@ START_TEST(sentence_names_file_and_line)
 		   "run', without dashes");
 	bad("disk = a,rw=on\n",
 	    "m.conf:1: --disk 'a,rw=on': unknown key 'rw' (did you mean "
-	    "'ro'?): there are path, ro, iommu, id, indirect and reserved");
+	    "'ro'?): there are path, ro, iommu, id, indirect, reserved and transport");
 }
 END_TEST
 

@@ -176,6 +176,36 @@ START_TEST(iommu_may_have_nothing_to_manage)
 }
 END_TEST
 
+START_TEST(disk_without_pci_has_registers_and_an_id_of_its_own)
+{
+	const char *printed;
+
+	config.iommu.on = MACH_ON;
+	add_disk(image, MACH_AUTO);
+	config.disks[0].transport = MACH_MMIO;
+	printed = topology();
+	ck_assert_ptr_null(slot_line(printed, "00:05.0"));
+	ck_assert_ptr_nonnull(strstr(slot_line(printed, "mmio 0"),
+				     "endpoint 65536, managed"));
+	ck_assert_ptr_nonnull(
+		strstr(printed, "0xeed00000-0xeed00fff  interrupt 5"));
+}
+END_TEST
+
+START_TEST(only_so_many_disks_fit_without_pci)
+{
+	for (unsigned i = 0; i < MACH_MMIO_MAX + 1; i++) {
+		add_disk(image, MACH_AUTO);
+		config.disks[i].readonly = true;
+		config.disks[i].transport = MACH_MMIO;
+	}
+	assert_refused(EINVAL, "--disk: 9 disks with transport=mmio, at most "
+			       "8 fit");
+	config.ndisks--;
+	ck_assert_ptr_nonnull(strstr(topology(), "mmio 7"));
+}
+END_TEST
+
 START_TEST(hidden_disk_stays_behind_the_iommu)
 {
 	config.iommu.on = MACH_ON;
@@ -408,6 +438,9 @@ int main(void)
 	tcase_add_test(places,
 		       without_a_description_the_device_describes_itself);
 	tcase_add_test(places, iommu_may_have_nothing_to_manage);
+	tcase_add_test(places,
+		       disk_without_pci_has_registers_and_an_id_of_its_own);
+	tcase_add_test(places, only_so_many_disks_fit_without_pci);
 	tcase_add_test(places, hidden_disk_stays_behind_the_iommu);
 	tcase_add_test(places, wrong_topology_needs_one_that_can_be_wrong);
 	tcase_add_test(places, reserved_ranges_are_planned);

@@ -16,7 +16,9 @@
 #define MAP_MMIO32	UINT64_C(0xc0000000)
 #define MAP_MMIO32_END	UINT64_C(0xeec00000)
 #define MAP_ECAM	UINT64_C(0xeec00000)
-#define MAP_ECAM_SIZE	MIB(1) /* one bus */
+#define MAP_ECAM_SIZE	MIB(1)		     /* one bus */
+#define MAP_VIRTIO	UINT64_C(0xeed00000) /* virtio-mmio, a page each */
+#define MAP_VIRTIO_SIZE MIB(1)
 #define MAP_IOAPIC	UINT64_C(0xfec00000)
 #define MAP_LAPIC	UINT64_C(0xfee00000)
 #define MAP_MSI_FIRST	UINT64_C(0xfee00000)
@@ -38,7 +40,8 @@
 
 static_assert(MAP_HOLE <= MAP_MMIO32, "RAM below the window");
 static_assert(MAP_MMIO32_END <= MAP_ECAM, "window below ECAM");
-static_assert(MAP_ECAM + MAP_ECAM_SIZE <= MAP_IOAPIC, "ECAM below the APICs");
+static_assert(MAP_ECAM + MAP_ECAM_SIZE <= MAP_VIRTIO, "virtio-mmio behind it");
+static_assert(MAP_VIRTIO + MAP_VIRTIO_SIZE <= MAP_IOAPIC, "below the APICs");
 static_assert(MAP_MSI_LAST < MAP_HIGH_RAM, "MSI region inside the hole");
 
 #endif

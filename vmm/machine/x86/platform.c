@@ -80,6 +80,17 @@ void platform_pci_config(struct mach *m, struct pci_host_config *c)
 	};
 }
 
+/* Wires that nothing else has on a PC, and that the 8259s have, too: guests
+ * without any description know no others. */
+void platform_mmio_place(unsigned n, uint64_t *ret_at, uint32_t *ret_gsi)
+{
+	static const uint32_t gsis[MACH_MMIO_MAX] = {5,	 6,  7,	 9,
+						     10, 11, 14, 15};
+
+	*ret_at = MAP_VIRTIO + (uint64_t)n * VMMIO_SIZE;
+	*ret_gsi = gsis[n];
+}
+
 static int attach(struct mach *m, struct bus_region *r, uint64_t port,
 		  struct err *err)
 {
@@ -185,8 +196,26 @@ static int fill_viot(struct mach *m, struct acpi_config *a,
 	return 0;
 }
 
+static unsigned fill_mmio(const struct mach *m, struct acpi_mmio *dst)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->nfuncs; i++) {
+		const struct mach_func *f = &m->funcs[i];
+
+		if (!f->pci)
+			dst[n++] = (struct acpi_mmio){
+				.base = (uint32_t)f->mmio.region.base,
+				.size = VMMIO_SIZE,
+				.irq = f->gsi,
+			};
+	}
+	return n;
+}
+
 static int write_acpi(struct mach *m, gpa_t *ret_rsdp, struct err *err)
 {
+	struct acpi_mmio mmio[MACH_MMIO_MAX];
 	struct acpi_config a = {
 		.ncpus = m->config.cpus,
 		.lapic_base = MAP_LAPIC,
@@ -199,6 +228,8 @@ static int write_acpi(struct mach *m, gpa_t *ret_rsdp, struct err *err)
 		.power_port = PORT_POWER,
 		.pvpanic_port = platform_has_pvpanic(m) ? PORT_PVPANIC : 0,
 		.cmos = true,
+		.mmio = mmio,
+		.nmmio = fill_mmio(m, mmio),
 	};
 	AUTO_FREE struct acpi_viot_item *items = NULL;
 	int r = fill_viot(m, &a, &items, err);
@@ -209,9 +240,33 @@ static int write_acpi(struct mach *m, gpa_t *ret_rsdp, struct err *err)
 			  err);
 }
 
+/*
+ * Without ACPI the command line tells of devices that are no PCI functions, to
+ * kernels with VIRTIO_MMIO_CMDLINE_DEVICES.
+ */
+static void tell_mmio(const struct mach *m, char *dst, size_t len)
+{
+	size_t at = 0;
+
+	dst[0] = '\0';
+	if (m->config.describe == MACH_DESCRIBE_ACPI)
+		return;
+	for (unsigned i = 0; i < m->nfuncs && at < len; i++) {
+		const struct mach_func *f = &m->funcs[i];
+
+		if (!f->pci)
+			at += (size_t)snprintf(
+				dst + at, len - at,
+				" virtio_mmio.device=4K@%#llx:%u",
+				(unsigned long long)f->mmio.region.base,
+				f->gsi);
+	}
+}
+
 /* The user's words come last, so that they win. */
 static char *command_line(const struct mach *m)
 {
+	char mmio[MACH_MMIO_MAX * 48];
 	static const char *const consoles[] = {
 		[MACH_CONSOLE_SERIAL] = "console=ttyS0",
 		[MACH_CONSOLE_VIRTIO] = "console=hvc0",
@@ -220,8 +275,9 @@ static char *command_line(const struct mach *m)
 	const char *user = m->config.cmdline;
 	char *line;
 
-	if (asprintf(&line, "%s panic=-1%s%s", consoles[m->config.console],
-		     user ? " " : "", user ? user : "") < 0)
+	tell_mmio(m, mmio, sizeof(mmio));
+	if (asprintf(&line, "%s panic=-1%s%s%s", consoles[m->config.console],
+		     mmio, user ? " " : "", user ? user : "") < 0)
 		return NULL;
 	return line;
 }

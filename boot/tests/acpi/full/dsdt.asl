@@ -81,5 +81,29 @@ DefinitionBlock ("", "DSDT", 2, "MOAT  ", "MOATVM  ", 1)
 				IO (Decode16, 0x505, 0x505, 1, 1)
 			})
 		}
+
+		Device (VM00)	/* virtio-mmio */
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 0)
+			Name (_CCA, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xeed00000, 0x00001000)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { 5 }
+			})
+		}
+
+		Device (VM01)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 1)
+			Name (_CCA, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xeed01000, 0x00001000)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { 6 }
+			})
+		}
 	}
 }
