@@ -206,6 +206,14 @@ START_TEST(text_goes_out)
 }
 END_TEST
 
+/* Some of what the guest sent, if any comes within 10 ms. */
+static size_t take(uint8_t *buf, size_t len)
+{
+	struct pollfd p = {.fd = out[0], .events = POLLIN};
+
+	return poll(&p, 1, 10) == 1 ? (size_t)read(out[0], buf, len) : 0;
+}
+
 START_TEST(room_comes_when_the_reader_has_read)
 {
 	static uint8_t text[2 * OUTPUT_BUFFER], got[sizeof(text)];
@@ -219,7 +227,7 @@ START_TEST(room_comes_when_the_reader_has_read)
 	ck_assert_uint_eq(guest_sends(text + put, 1), 0);
 	ck_assert_uint_eq(guest.rooms, 0);
 	while (guest.rooms == 0)
-		n += (size_t)read(out[0], got + n, 1000);
+		n += take(got + n, 1000);
 	put += guest_sends(text + put, sizeof(text) - put);
 	while (n < put)
 		n += (size_t)read(out[0], got + n, put - n);
@@ -433,7 +441,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_set_timeout(tc, 150);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, text_goes_out);
 	tcase_add_test(tc, room_comes_when_the_reader_has_read);
 	tcase_add_test(tc, room_comes_when_the_reader_goes);
