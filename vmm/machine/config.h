@@ -24,7 +24,7 @@ struct err;
 #define MACH_MEMORY_MIN	  MIB(16)
 #define MACH_MEMORY_MAX	  GIB(1024)
 #define MACH_TABLES_MIN	  MIB(1)
-#define MACH_TABLES_MAX	  GIB(64)
+#define MACH_TABLES_MAX	  GIB(4)
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {

@@ -265,11 +265,11 @@ START_TEST(iommu_tables_have_a_limit)
 	good("--iommu", "on,max-memory=2G");
 	ck_assert_uint_eq(s.machine.iommu.max_memory, GIB(2));
 	bad("--iommu 'on,max-memory=0': max-memory '0': expected a size from "
-	    "1M to 64G",
+	    "1M to 4G",
 	    "--iommu", "on,max-memory=0");
-	bad("--iommu 'on,max-memory=65G': max-memory '65G': expected a size "
-	    "from 1M to 64G",
-	    "--iommu", "on,max-memory=65G");
+	bad("--iommu 'on,max-memory=5G': max-memory '5G': expected a size "
+	    "from 1M to 4G",
+	    "--iommu", "on,max-memory=5G");
 }
 END_TEST
 

@@ -373,7 +373,7 @@ START_TEST(iommu_tables_have_a_limit)
 {
 	config.iommu.max_memory = MIB(1) - 1;
 	assert_refused(EINVAL, "--iommu: max-memory of 1048575 bytes is not "
-			       "within 1 MiB to 65536 MiB");
+			       "within 1 MiB to 4096 MiB");
 }
 END_TEST
 
