@@ -8,7 +8,6 @@
 #include "core/bits.h"
 #include "core/err.h"
 #include "core/fd.h"
-#include "iommu/request.h"
 #include "iommu/viommu_config.h"
 #include "iommu/viommu_faults.h"
 
@@ -22,8 +21,9 @@ static const uint16_t queue_sizes[QUEUES] = {256, 64};
 
 struct viommu {
 	struct virtio_dev dev;
-	struct iommu *iommu; /* borrowed */
-	bool has_bypass;     /* the configuration has the field */
+	struct iommu *iommu;		/* borrowed */
+	struct viommu_watcher *watcher; /* NULL: nobody */
+	bool has_bypass;		/* the configuration has the field */
 	/*
 	 * One thread at a time runs operations, without d->lock; the others
 	 * see this and leave, or wait for d->idle.
@@ -99,11 +99,13 @@ static enum iommu_status write_properties(struct viommu *v, struct vq_chain *c,
  * Every request that is recognised completes with all of its reply, errors
  * included: Linux takes a shorter one for success.
  */
-static void complete(struct vq_chain *c, const struct iommu_request *r,
-		     enum iommu_status status)
+static void complete(struct viommu *v, struct vq_chain *c,
+		     const struct iommu_request *r, enum iommu_status status)
 {
 	uint8_t tail[IOMMU_REQUEST_TAIL];
 
+	if (v->watcher)
+		v->watcher->request(v->watcher, r, status);
 	iommu_request_tail(tail, status);
 	if (vq_write_zero(c, r->reply - sizeof(tail) - c->written) == 0)
 		(void)vq_write(c, tail, sizeof(tail));
@@ -120,7 +122,7 @@ static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 	enum iommu_status status;
 
 	if (r->type == IOMMU_REQUEST_PROBE) {
-		complete(c, r, write_properties(v, c, r->endpoint));
+		complete(v, c, r, write_properties(v, c, r->endpoint));
 		return;
 	}
 	/* What is done already shall not wait for this one. */
@@ -130,7 +132,7 @@ static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 	pthread_mutex_unlock(&v->dev.lock);
 	status = execute(v->iommu, r);
 	pthread_mutex_lock(&v->dev.lock);
-	complete(c, r, status);
+	complete(v, c, r, status);
 	virtio_inflight_end(&v->dev);
 }
 
@@ -151,7 +153,7 @@ static void serve_chain(struct viommu *v, struct vq *q, struct vq_chain *c)
 		case IOMMU_VERDICT_IGNORE:
 			break;
 		case IOMMU_VERDICT_REJECT:
-			complete(c, &r, r.status);
+			complete(v, c, &r, r.status);
 			break;
 		case IOMMU_VERDICT_RUN:
 			serve_request(v, q, c, &r);
@@ -269,6 +271,8 @@ static void on_faults(struct loop_watch *w, uint32_t events)
 	/* Before looking: a fault kept from now on signals again. */
 	(void)eventfd_clear(v->faults.fd);
 	while (viommu_faults_take(&v->faults, &f)) {
+		if (v->watcher)
+			v->watcher->fault(v->watcher, &f);
 		log_fault(v, &f);
 		send_fault(v, &f);
 	}
@@ -393,6 +397,7 @@ int viommu_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (!v)
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
 	v->iommu = config->iommu;
+	v->watcher = config->watcher;
 	v->has_bypass = config->form != IOMMU_TOPOLOGY_V2;
 	r = virtio_dev_init(&v->dev, &viommu_ops, env,
 			    viommu_config_features(config), queue_sizes, QUEUES,

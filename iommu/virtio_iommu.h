@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "iommu/iommu.h"
+#include "iommu/request.h"
 #include "iommu/topology.h"
 #include "virtio/device.h"
 
@@ -37,10 +38,22 @@
 /* Fault records sent in one second; more are dropped and counted. */
 #define VIOMMU_FAULTS_PER_SECOND 1000
 
+/*
+ * Told of every request that was recognised, when it has been carried out or
+ * rejected, and of every fault that is not dropped; under the device's lock,
+ * one at a time.  Must not wait for anything but the host's kernel.
+ */
+struct viommu_watcher {
+	void (*request)(struct viommu_watcher *w, const struct iommu_request *r,
+			enum iommu_status status);
+	void (*fault)(struct viommu_watcher *w, const struct iommu_fault *f);
+};
+
 struct viommu_config {
 	struct iommu *iommu;		       /* borrowed */
 	const struct iommu_topology *topology; /* read by viommu_new() only */
 	enum iommu_topology_form form;
+	struct viommu_watcher *watcher; /* borrowed; NULL: nobody */
 };
 
 struct viommu_stats {

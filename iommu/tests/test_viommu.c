@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/bits.h"
 #include "core/err.h"
 #include "iommu/tests/viommu_rig.h"
 
@@ -71,7 +72,7 @@ static void expect_empty(enum iommu_topology_form form, unsigned at)
 {
 	static const uint8_t empty[12] = {64, 0, 0, 0, 0, 0, 0, 0, 16};
 	struct iommu_topology none = {0};
-	struct viommu_config c = {v.rig.i, &none, form};
+	struct viommu_config c = {v.rig.i, &none, form, NULL};
 	struct virtio_dev_env env = {
 		.name = "iommu1",
 		.dma = &v.identity,
@@ -110,7 +111,7 @@ END_TEST
 
 START_TEST(device_that_a_careful_guest_would_refuse_is_not_made)
 {
-	struct viommu_config c = {v.rig.i, &v.topo, IOMMU_TOPOLOGY_V2};
+	struct viommu_config c = {v.rig.i, &v.topo, IOMMU_TOPOLOGY_V2, NULL};
 	struct virtio_dev_env env = {.name = "iommu1", .dma = &v.identity};
 	struct virtio_dev *d;
 	struct err err;
@@ -150,6 +151,69 @@ START_TEST(two_devices_share_nothing)
 }
 END_TEST
 
+struct seen {
+	struct viommu_watcher watcher;
+	unsigned requests, faults;
+	struct iommu_request request;
+	enum iommu_status status;
+	struct iommu_fault fault;
+};
+
+static void see_request(struct viommu_watcher *w, const struct iommu_request *r,
+			enum iommu_status status)
+{
+	struct seen *seen = container_of(w, struct seen, watcher);
+
+	seen->requests++;
+	seen->request = *r;
+	seen->status = status;
+}
+
+static void see_fault(struct viommu_watcher *w, const struct iommu_fault *f)
+{
+	struct seen *seen = container_of(w, struct seen, watcher);
+
+	seen->faults++;
+	seen->fault = *f;
+}
+
+START_TEST(watcher_sees_requests_and_faults)
+{
+	static struct seen seen = {.watcher = {see_request, see_fault}};
+	uint8_t properties[VIOMMU_PROBE_SIZE];
+	uint8_t b[20], r[24];
+
+	vrig_fini(&v);
+	vrig_init_watched(&v, &seen.watcher);
+	vrig_loop_start(&v);
+	vrig_up(&v, VRIG_FEATURES);
+	vrig_add_events(&v, 4, 24);
+	OK(vrig_attach(&v, 7, 1, 0));
+	ck_assert_uint_eq(seen.requests, 1);
+	ck_assert_int_eq(seen.request.type, IOMMU_REQUEST_ATTACH);
+	ck_assert_uint_eq(seen.request.domain, 7);
+	ck_assert_int_eq(seen.status, IOMMU_OK);
+	FAILS(RANGE, vrig_map(&v, 7, 1, 2, 0, RW));
+	ck_assert_uint_eq(seen.requests, 2);
+	ck_assert_int_eq(seen.status, IOMMU_RANGE);
+	/* What the parser rejects, but not what it does not know. */
+	FAILS(INVAL, vrig_attach(&v, 1, 1, 4));
+	ck_assert_uint_eq(seen.requests, 3);
+	OK(vrig_probe(&v, 2, properties));
+	ck_assert_int_eq(seen.request.type, IOMMU_REQUEST_PROBE);
+	ck_assert_uint_eq(seen.requests, 4);
+	vrig_put_attach(b, 1, 1, 0);
+	b[0] = 77;
+	ck_assert_uint_eq(vrig_send(&v, b, 20, r, 4), 0);
+	ck_assert_uint_eq(seen.requests, 4);
+	ck_assert(!rig_can(&v.rig, 3, 0x1234, DMA_WRITE));
+	ck_assert_uint_eq(vrig_event(&v, r), 24);
+	ck_assert_uint_eq(seen.faults, 1);
+	ck_assert_uint_eq(seen.fault.endpoint, 3);
+	ck_assert_uint_eq(seen.fault.at, 0x1234);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("iommu/viommu");
@@ -164,6 +228,7 @@ int main(void)
 	tcase_add_test(t, topology_only_cycles_leave_nothing_behind);
 	tcase_add_test(t, device_that_a_careful_guest_would_refuse_is_not_made);
 	tcase_add_test(t, two_devices_share_nothing);
+	tcase_add_test(t, watcher_sees_requests_and_faults);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

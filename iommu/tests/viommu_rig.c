@@ -12,17 +12,11 @@
 #define EVT_AT	 MIB(12)
 #define RING_LEN MIB(4)
 
-void vrig_init(struct vrig *v, enum iommu_topology_form form,
-	       const struct iommu_config *config)
+static void init(struct vrig *v, enum iommu_topology_form form,
+		 const struct iommu_config *config,
+		 void (*prepare)(struct rig *r), struct viommu_watcher *watcher)
 {
-	vrig_init_prepared(v, form, config, NULL);
-}
-
-void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
-			const struct iommu_config *config,
-			void (*prepare)(struct rig *r))
-{
-	struct viommu_config c = {.form = form};
+	struct viommu_config c = {.form = form, .watcher = watcher};
 	struct virtio_dev_env env = {.name = "iommu0"};
 	int r;
 
@@ -48,6 +42,24 @@ void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
 	fake_transport_init(&v->transport, v->d);
 	vqd_init(&v->req, &v->identity, REQ_AT, RING_LEN, 256);
 	vqd_init(&v->evt, &v->identity, EVT_AT, RING_LEN, 64);
+}
+
+void vrig_init(struct vrig *v, enum iommu_topology_form form,
+	       const struct iommu_config *config)
+{
+	vrig_init_prepared(v, form, config, NULL);
+}
+
+void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
+			const struct iommu_config *config,
+			void (*prepare)(struct rig *r))
+{
+	init(v, form, config, prepare, NULL);
+}
+
+void vrig_init_watched(struct vrig *v, struct viommu_watcher *watcher)
+{
+	init(v, IOMMU_TOPOLOGY_NONE, NULL, NULL, watcher);
 }
 
 void vrig_fini(struct vrig *v)

@@ -44,6 +44,8 @@ void vrig_init(struct vrig *v, enum iommu_topology_form form,
 void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
 			const struct iommu_config *config,
 			void (*prepare)(struct rig *r));
+/* The ratified form, with somebody who is told. */
+void vrig_init_watched(struct vrig *v, struct viommu_watcher *watcher);
 void vrig_fini(struct vrig *v);
 /* Negotiated, both rings connected, running. */
 void vrig_up(struct vrig *v, uint64_t features);
