@@ -14,6 +14,8 @@ struct args {
 	int argc;
 	char *const *argv;
 	enum option_scope scope;
+	bool takes_operand;
+	const char *operand; /* NULL: not met yet */
 	int at;		     /* next word */
 	const char *letters; /* next one of "-vv"; NULL: not in such a word */
 };
@@ -129,6 +131,10 @@ static int next_arg(struct args *a, struct arg *ret_arg, struct err *err)
 		a->letters = word + 1;
 		return next_letter(a, ret_arg, err);
 	}
+	if (a->takes_operand && !a->operand) {
+		a->operand = word;
+		return next_arg(a, ret_arg, err);
+	}
 	return err_set(err, EINVAL, "unexpected word '%.60s'", word);
 }
 
@@ -145,6 +151,7 @@ static int read_first(struct settings *s, struct args a, struct err *err)
 		if (r < 0 || s->help)
 			return r;
 	}
+	s->operand = a.operand;
 	return r;
 }
 
@@ -166,7 +173,10 @@ static int read_rest(struct settings *s, struct args a, struct err *err)
 int args_apply(struct settings *s, int argc, char *const *argv,
 	       enum option_scope scope, struct err *err)
 {
-	const struct args a = {.argc = argc, .argv = argv, .scope = scope};
+	const struct args a = {.argc = argc,
+			       .argv = argv,
+			       .scope = scope,
+			       .takes_operand = s->operand_name != NULL};
 	int r = read_first(s, a, err);
 
 	if (r < 0 || s->help)

@@ -86,7 +86,10 @@ static void set_log_level(unsigned verbosity)
 static int run_command(const struct command *c, struct settings *s, int argc,
 		       char **argv, struct err *err)
 {
-	int r = args_apply(s, argc, argv, c->scope, err);
+	int r;
+
+	s->operand_name = c->operand;
+	r = args_apply(s, argc, argv, c->scope, err);
 
 	if (r < 0)
 		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST;

@@ -41,6 +41,14 @@ static const struct command table[] = {
 			"started.\n",
 		.run = command_topology,
 	},
+	{
+		.name = "trace",
+		.args = "FILE",
+		.operand = "FILE",
+		.help = "print what 'moat run --trace FILE' has written",
+		.scope = OPTION_EVERYWHERE,
+		.run = command_trace,
+	},
 };
 
 const struct command *command_table(size_t *ret_n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * command.h - the commands: moat run, moat check, moat topology.
+ * command.h - the commands: moat run, moat check, moat topology, ...
  */
 #ifndef MOAT_VMM_CLI_COMMAND_H
 #define MOAT_VMM_CLI_COMMAND_H
@@ -23,6 +23,7 @@ struct command {
 	const char *help;	 /* one line */
 	const char *more;	 /* examples and the like, may be NULL */
 	enum option_scope scope; /* which options it has */
+	const char *operand;	 /* the word it takes, as in args; or NULL */
 	command_fn run;
 };
 
@@ -31,9 +32,10 @@ const struct command *command_by_name(const char *name);
 /* What a mistyped one may stand for; NULL if none is near. */
 const char *command_nearest(const char *typed);
 
-/* One file each: run.c, check.c, topology.c. */
+/* One file each: run.c, check.c, topology.c, trace.c. */
 int command_run(struct settings *s, struct err *err);
 int command_check(struct settings *s, struct err *err);
 int command_topology(struct settings *s, struct err *err);
+int command_trace(struct settings *s, struct err *err);
 
 #endif

@@ -71,6 +71,9 @@ static const struct cli_option table[] = {
 		.name = "cache", .arg = "DIR|none", .set = set_cache,
 		.help = "where unpacked kernels are kept",
 	}, {
+		.name = "trace", .arg = "FILE", .set = set_trace,
+		.help = "write the IOMMU's requests and faults to FILE",
+	}, {
 		.name = "config", .arg = "FILE", .set = set_config,
 		.not_in_file = true,
 		.help = "read options from FILE: lines of 'key = value'",

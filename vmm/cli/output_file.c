@@ -39,26 +39,23 @@ static const char *use_of(const struct settings *s, const struct stat *st)
 }
 
 /* Emptied only when it is known what it is. */
-int output_file_open(const struct settings *s, struct err *err)
+int output_file_open(const struct settings *s, const char *option,
+		     const char *path, struct err *err)
 {
 	AUTO_CLOSE int fd =
-		open(s->output_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY,
-		     0666);
+		open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	const char *use;
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, errno,
-				 "--output 'file=%.120s': cannot open",
-				 s->output_path);
+		return err_errno(err, errno, "%s%.120s': cannot open", option,
+				 path);
 	use = use_of(s, &st);
 	if (use)
-		return err_set(err, EBUSY,
-			       "--output 'file=%.120s': %s is in that file",
-			       s->output_path, use);
+		return err_set(err, EBUSY, "%s%.120s': %s is in that file",
+			       option, path, use);
 	if (S_ISREG(st.st_mode) && ftruncate(fd, 0) < 0)
-		return err_errno(err, errno,
-				 "--output 'file=%.120s': cannot empty",
-				 s->output_path);
+		return err_errno(err, errno, "%s%.120s': cannot empty", option,
+				 path);
 	return take_fd(&fd);
 }

@@ -130,13 +130,24 @@ static int open_output(struct run *run, struct err *err)
 	case OUTPUT_FILE:
 		break;
 	}
-	fd = output_file_open(s, err);
+	fd = output_file_open(s, "--output 'file=", s->output_path, err);
 	if (fd < 0)
 		return fd;
 	r = host_console_set_output(&run->console, fd, true, err);
 	if (r < 0)
 		close(fd);
 	return r;
+}
+
+static int open_trace(struct run *run, struct err *err)
+{
+	const struct settings *s = run->settings;
+	int fd;
+
+	if (!s->trace_path)
+		return 0;
+	fd = output_file_open(s, "--trace '", s->trace_path, err);
+	return fd < 0 ? fd : mach_trace(run->m, fd, err);
 }
 
 static bool wait_for_reader(struct host_console *c)
@@ -292,7 +303,7 @@ static int run_machine(struct run *run, struct err *err)
 {
 	int status = STATUS_HOST;
 
-	if (open_output(run, err) < 0)
+	if (open_output(run, err) < 0 || open_trace(run, err) < 0)
 		return STATUS_HOST;
 	if (host_console_attach(&run->console, mach_console(run->m),
 				mach_loop(run->m), err) == 0)

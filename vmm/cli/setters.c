@@ -127,6 +127,11 @@ int set_timeout(struct settings *s, const char *value, struct err *err)
 	return value_time(value, &s->timeout_ms, err);
 }
 
+int set_trace(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &s->trace_path, err);
+}
+
 int set_config(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &s->config_path, err);

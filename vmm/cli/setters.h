@@ -39,6 +39,7 @@ int set_pvh(struct settings *s, const char *value, struct err *err);
 int set_cache(struct settings *s, const char *value, struct err *err);
 int set_output(struct settings *s, const char *value, struct err *err);
 int set_timeout(struct settings *s, const char *value, struct err *err);
+int set_trace(struct settings *s, const char *value, struct err *err);
 int set_config(struct settings *s, const char *value, struct err *err);
 
 /* Flags. */

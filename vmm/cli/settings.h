@@ -29,6 +29,10 @@ struct settings {
 	uint64_t timeout_ms;	 /* 0: none */
 	unsigned verbosity;	 /* 0 to 2 */
 	const char *config_path; /* NULL: none */
+	const char *trace_path;	 /* NULL: none */
+	/* The one word that the command takes; NULL: it takes none. */
+	const char *operand_name;
+	const char *operand; /* NULL: it was not given */
 	bool help;
 	/* what strings and lists are in: */
 	void **kept;

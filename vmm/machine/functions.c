@@ -208,6 +208,7 @@ static int add_iommu(struct mach *m, struct err *err)
 		.iommu = m->iommu,
 		.topology = &m->topology,
 		.form = m->form,
+		.watcher = &m->trace.watcher,
 	};
 	struct virtio_dev_env env = env_of(m, f);
 	int r = viommu_new(&f->dev, &env, &config, err);

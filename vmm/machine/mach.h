@@ -24,6 +24,7 @@
 #include "vmm/machine/machine.h"
 #include "vmm/machine/platform.h"
 #include "vmm/machine/pvpanic_pci.h"
+#include "vmm/machine/trace.h"
 
 struct virtio_dev;
 struct vpci;
@@ -93,6 +94,7 @@ struct mach {
 	struct pvpanic_pci pvpanic_pci;
 	struct iommu *iommu;	   /* NULL: off */
 	struct virtio_dev *viommu; /* its front end; among the functions */
+	struct trace trace;
 	struct iommu_topology topology;
 	enum iommu_topology_form form;
 	char iommu_reason[160];

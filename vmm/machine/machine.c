@@ -183,6 +183,7 @@ int mach_new(struct mach **ret_m, const struct mach_config *config,
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&m->changed, &clock);
 	pthread_condattr_destroy(&clock);
+	trace_init(&m->trace);
 	bus_init(&m->mmio);
 	bus_init(&m->pio);
 	m->mem.fd = -1;
@@ -207,6 +208,7 @@ void mach_free(struct mach *m)
 	mach_remove_functions(m);
 	pci_host_fini(&m->host);
 	platform_fini(m);
+	trace_fini(&m->trace);
 	iommu_free(m->iommu);
 	iommu_topology_fini(&m->topology);
 	vm_fini(&m->vm);
@@ -217,6 +219,11 @@ void mach_free(struct mach *m)
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
+}
+
+int mach_trace(struct mach *m, int fd, struct err *err)
+{
+	return trace_start(&m->trace, fd, err);
 }
 
 struct loop *mach_loop(struct mach *m)

@@ -74,6 +74,16 @@ bool mach_iommu_on(const struct mach *m);
 /* What the IOMMU saw; false without one. */
 bool mach_iommu_stats(struct mach *m, struct iommu_stats *ret_s);
 
+/*
+ * mach_trace - have every request to the IOMMU and every fault written to
+ * @fd, a regular file, in the format of vmm/machine/trace_record.h; before
+ * mach_run().  The last ones are there after mach_free().
+ * @fd: the machine's from here on, failure included
+ *
+ * Return: 0; -EINVAL for another kind of file; -errno.
+ */
+int mach_trace(struct mach *m, int fd, struct err *err);
+
 /* The PCI tree: functions, BARs, endpoint ids, who is managed. */
 void mach_print_topology(struct mach *m, FILE *out);
 

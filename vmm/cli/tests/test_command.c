@@ -16,6 +16,8 @@ const char *spawn_program = MOAT_FAKE;
 
 #define RUN(...) spawn_run(NULL, NULL, 0, ARGV(__VA_ARGS__))
 
+#define TRACE_FILE (16 + 48) /* as fake_mach.c writes it */
+
 #define REASON "moat: IOMMU on: this machine is a fake\n"
 
 static char path[64];
@@ -402,6 +404,85 @@ START_TEST(output_goes_to_a_file)
 }
 END_TEST
 
+static void write_file(const char *text, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert_int_eq(write(fd, text, len), (ssize_t)len);
+	close(fd);
+}
+
+/* A sentence about the file, whose name is not the same twice. */
+static void trace_fails(const char *what)
+{
+	char sentence[160];
+
+	(void)snprintf(sentence, sizeof(sentence), "moat: trace: '%s' %s\n",
+		       path, what);
+	result_is(RUN("trace", path), 1, "", sentence);
+}
+
+START_TEST(trace_is_written_and_printed)
+{
+	char file[TRACE_FILE + 1];
+	int fd;
+
+	result_is(RUN("run", "--trace", path, "--kernel", "poweroff"), 0, "",
+		  REASON);
+	result_is(RUN("trace", path), 0,
+		  "1.000000005 map domain 1 0x5000-0x5fff to 0x9000 rw: OK\n",
+		  "");
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(read(fd, file, sizeof(file)), TRACE_FILE);
+	close(fd);
+	/* What came before the cut is printed, too. */
+	write_file(file, TRACE_FILE - 1);
+	trace_fails("ends in the middle of a record");
+	write_file(file, 16);
+	result_is(RUN("trace", path), 0, "", "");
+	write_file(file, 15);
+	trace_fails("is no trace");
+	write_file(file + 1, 40);
+	trace_fails("is no trace");
+}
+END_TEST
+
+START_TEST(trace_says_what_is_wrong_with_it)
+{
+	result_is(RUN("trace"), 2, "",
+		  "moat: trace: FILE is missing: what 'moat run --trace FILE' "
+		  "has written\n");
+	result_is(RUN("trace", "a", "b"), 2, "", "moat: unexpected word 'b'\n");
+	result_is(RUN("trace", "/nonexistent"), 1, "",
+		  "moat: trace: cannot open '/nonexistent': No such file or "
+		  "directory\n");
+	result_is(RUN("trace", "a", "--memory", "1G"), 2, "",
+		  "moat: --memory: this command has no such option\n");
+	result_is(RUN("run", "--kernel", "poweroff", "--trace", "/no/where"), 1,
+		  "",
+		  REASON "moat: --trace '/no/where': cannot open: No such file "
+			 "or directory\n");
+	result_is(RUN("run", "--trace", ""), 2, "",
+		  "moat: --trace '': expected something, not nothing\n");
+}
+END_TEST
+
+START_TEST(trace_does_not_go_into_a_disk)
+{
+	char disk[80], sentence[160];
+
+	write_file("precious", 8);
+	(void)snprintf(disk, sizeof(disk), "%s", path);
+	(void)snprintf(sentence, sizeof(sentence),
+		       REASON "moat: --trace '%s': a disk of the guest is in "
+			      "that file\n",
+		       path);
+	result_is(RUN("run", "--kernel", "poweroff", "--disk", disk, "--trace",
+		      path),
+		  1, "", sentence);
+}
+END_TEST
+
 START_TEST(output_goes_nowhere)
 {
 	result_is(RUN("run", "--output=none", "--kernel",
@@ -464,6 +545,9 @@ int main(void)
 	tcase_add_test(tc, full_disk_does_not_end_the_guest);
 	tcase_add_test(tc, reader_that_sleeps_does_not_stop_the_timeout);
 	tcase_add_test(tc, output_goes_to_a_file);
+	tcase_add_test(tc, trace_is_written_and_printed);
+	tcase_add_test(tc, trace_says_what_is_wrong_with_it);
+	tcase_add_test(tc, trace_does_not_go_into_a_disk);
 	tcase_add_test(tc, output_goes_nowhere);
 	tcase_add_test(tc, closed_descriptors_do_no_harm);
 	suite_add_tcase(s, tc);
