@@ -304,6 +304,25 @@ START_TEST(halted_guest_that_an_nmi_can_wake_has_not_halted)
 }
 END_TEST
 
+START_TEST(one_vcpu_that_runs_keeps_the_guest_alive)
+{
+	/* A "jmp ." at 0x8000; the local APIC on; INIT and start-up at 0x8000
+	 * for vCPU 1; then this one halts for good. */
+	static const uint8_t code[] = {
+		0x66, 0xc7, 0x04, 0x25, 0x00, 0x80, 0x00, 0x00, 0xeb,
+		0xfe, 0xb8, 0x00, 0x00, 0xe0, 0xfe, /* rax */
+		0xc7, 0x80, 0xf0, 0x00, 0x00, 0x00, 0xff, 0x01, 0x00,
+		0x00, 0xc7, 0x80, 0x10, 0x03, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x01, 0xc7, 0x80, 0x00, 0x03, 0x00, 0x00, 0x00,
+		0x45, 0x00, 0x00, 0xc7, 0x80, 0x00, 0x03, 0x00, 0x00,
+		0x08, 0x46, 0x00, 0x00, CLI,  HLT,  SPIN,
+	};
+
+	config.cpus = 2;
+	ck_assert_int_eq(run_for_a_while(code, sizeof(code)), MACH_STOPPED);
+}
+END_TEST
+
 START_TEST(triple_fault_is_a_crash)
 {
 	/* mov al, [1 << 46]: no such page, and no table of interrupts. */
@@ -463,6 +482,7 @@ int main(void)
 	tcase_add_test(t, kernel_that_halts_before_it_lives_is_warned_of);
 	tcase_add_test(t, idle_guest_has_not_halted);
 	tcase_add_test(t, halted_guest_that_an_nmi_can_wake_has_not_halted);
+	tcase_add_test(t, one_vcpu_that_runs_keeps_the_guest_alive);
 	tcase_add_test(t, triple_fault_is_a_crash);
 	tcase_add_test(t, stop_ends_a_spinning_guest);
 	tcase_add_test(t, stop_before_the_run_counts);
