@@ -3,12 +3,14 @@
 #
 # host.sh - what a case may use on the host's side.
 #
-# Set before boot(): kernel_version, kernel_file, modules, cmdline, input, wrapper.
+# Set before boot(): kernel_version, kernel_file, modules, order, extra, cmdline, input, wrapper.
 # Set by boot(): status, and the files $console and $errors.
 
 kernel_version=6.12	# or 6.1
 kernel_file=vmlinuz	# a bzImage; vmlinux: the plain ELF
 modules=(virtio-iommu virtio_blk)
+order=()		# the files to load of those in /modules, in this order; all if empty
+extra=()		# files to put in, as SRC:DEST
 cmdline=
 input=/dev/null		# what is typed on the console
 wrapper=()		# a command that runs moat
@@ -50,10 +52,30 @@ make_guest() {
 	for module in "${modules[@]}"; do
 		args+=(-m "$module")
 	done
+	for module in "${extra[@]}"; do
+		args+=(-f "$module")
+	done
+	if ((${#order[@]})); then
+		printf '%s.ko\n' "${order[@]}" >order
+		args+=(-f order:/modules/order)
+	fi
 	"$TOOLS/make-initramfs" -o guest.img -k "$kernel_dir" "${args[@]}" \
 		-i "$GUEST_FILES/init" -f "$GUEST_FILES/functions.sh:/functions.sh" \
 		-f guest.sh:/guest.sh -f "$GUEST_PROBE:/bin/probe" ||
 		fail "cannot make the initramfs"
+}
+
+# take_topology_module MODULE... - put the topology's module into the guest, and
+# load these in this order
+take_topology_module() {
+	local kernel_dir
+
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --headers) ||
+		skip "the headers of Debian's kernel $kernel_version cannot be fetched"
+	"$GUEST_FILES/../topology-module/build" "$kernel_dir" virtio_iommu_topology.ko >module.log 2>&1 ||
+		fail "the module does not build: $(tail -n 1 module.log)"
+	extra+=(virtio_iommu_topology.ko:/modules/virtio_iommu_topology.ko)
+	order=("$@")
 }
 
 # run_moat OPTION... - run guest() in a machine with these options; sets status

@@ -58,6 +58,11 @@ soon() {
 	return 1
 }
 
+# logged TEXT - has the kernel said so?
+logged() {
+	dmesg | grep -qF "$1"
+}
+
 # count FILE... - how many of them exist
 count() {
 	n=0
@@ -135,6 +140,16 @@ managed() {
 # group_of PCI - print the directory of its IOMMU group
 group_of() {
 	readlink -f "/sys/bus/pci/devices/$1/iommu_group"
+}
+
+# tell_iommu DISK - what the IOMMU is to the disk: its group's type, and which
+# functions are its endpoints
+tell_iommu() {
+	pci=$(pci_of "$1")
+	tell type "$(group_type "$pci")"
+	tell endpoints "$(cd /sys/class/iommu/*/devices && echo ./* | sed 's|\./||g')"
+	check "the disk is alone in its group" [ "$(ls "$(group_of "$pci")/devices")" = "$pci" ]
+	check "the IOMMU itself is not managed" [ ! -e /sys/bus/pci/devices/0000:00:01.0/iommu_group ]
 }
 
 # group_type PCI - print DMA, DMA-FQ or identity; none without a group
