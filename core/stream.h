@@ -6,9 +6,10 @@
  * Two ends, joined by stream_join().  Either end sends with
  * stream_send(itself, ...), which calls the peer's deliver().  Nobody blocks:
  * an end that has no room takes fewer bytes and calls stream_room(itself)
- * later, which calls the peer's room().
+ * later, which calls the peer's room().  An end that will neither send nor
+ * take any more says so with stream_close(itself).
  *
- * Threads: deliver() and room() are called from any thread.  The host end
+ * Threads: all three are called from any thread.  The host end
  * guards itself with a leaf lock and never calls back from inside
  * deliver() or room().  A device end takes its device's lock in both, so the host end
  * calls it with no lock of its own held.
@@ -26,6 +27,9 @@ struct stream_ops {
 	size_t (*deliver)(struct stream_end *e, const uint8_t *buf, size_t len);
 	/* The peer, which took too few before, has room again. */
 	void (*room)(struct stream_end *e);
+	/* The peer has closed: nothing more comes, nothing is taken.
+	 * May be NULL: nothing to do. */
+	void (*closed)(struct stream_end *e);
 };
 
 struct stream_end {
@@ -50,6 +54,12 @@ static inline void stream_room(struct stream_end *e)
 {
 	if (e->peer)
 		e->peer->ops->room(e->peer);
+}
+
+static inline void stream_close(struct stream_end *e)
+{
+	if (e->peer && e->peer->ops->closed)
+		e->peer->ops->closed(e->peer);
 }
 
 #endif

@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "devices/console.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "devices/console_port.h"
 #include "devices/console_wire.h"
 
 #define QUEUE_SIZE 64
+#define QUEUES_MAX (2 * CON_PORTS_MAX + 2)
 
-/* Bytes of output in one go of the loop; the rest gets another one. */
-#define OUTPUT_MAX KIB(64)
+static_assert(QUEUES_MAX <= VIRTIO_QUEUES_MAX, "");
 
 struct con {
 	struct virtio_dev dev;
-	struct stream_end stream;
-	/* Somebody has input for which there was no buffer. */
-	bool refused;
-	/*
-	 * Output.  Bytes are copied out of the guest's memory first and then
-	 * sent, so that a slow terminal holds nothing of the guest's.  A
-	 * chain is used up when its last byte is in @buf.
-	 */
-	struct vq_chain *tx; /* partly copied; NULL: none */
-	size_t at, end;	     /* of buf, not yet sent */
-	uint8_t buf[4096];
+	unsigned nports;
+	struct con_size_wire size;
+	struct con_port ports[];
 };
 
 static struct con *to_con(struct virtio_dev *d)
@@ -34,157 +28,159 @@ static struct con *to_con(struct virtio_dev *d)
 	return container_of(d, struct con, dev);
 }
 
-static struct con *of_stream(struct stream_end *e)
+static bool is_control(unsigned qi)
 {
-	return container_of(e, struct con, stream);
+	return qi == CON_QUEUE_CONTROL_RX || qi == CON_QUEUE_CONTROL_TX;
 }
 
-static struct vq *rx_queue(struct con *c)
+/* The port that queue @qi, no control queue, belongs to. */
+static struct con_port *port_of(struct con *c, unsigned qi)
 {
-	return &c->dev.vqs[CON_QUEUE_RX];
-}
-
-static struct vq *tx_queue(struct con *c)
-{
-	return &c->dev.vqs[CON_QUEUE_TX];
+	return &c->ports[qi < CON_QUEUE_CONTROL_RX ? 0 : qi / 2 - 1];
 }
 
 /*
- * Output.
+ * Control messages to the driver.  What is due is a bit of the port, so there
+ * is no queue of ours to grow; they are said in the order of the events'
+ * values but for PORT_OPEN, after which a program may use the port.
  */
 
-/* Return: false if the far end is full; it calls room() later. */
-static bool send_buffer(struct con *c)
+static const uint16_t order[] = {
+	CON_DEVICE_ADD, CON_CONSOLE_PORT, CON_RESIZE,
+	CON_PORT_NAME,	CON_PORT_OPEN,
+};
+
+static void say(struct con_port *p, uint16_t event)
 {
-	if (c->at < c->end)
-		c->at +=
-			stream_send(&c->stream, c->buf + c->at, c->end - c->at);
-	return c->at == c->end;
+	p->unsaid |= 1u << event;
 }
 
-/* From c->tx into the empty buffer.  What cannot be read is skipped. */
-static void fill_buffer(struct con *c)
+/* What changes before the port is ready is said when it is. */
+static void say_if_ready(struct con_port *p, uint16_t event)
 {
-	size_t n = (size_t)min_u64(c->tx->in.left, sizeof(c->buf));
+	if (p->ready)
+		say(p, event);
+}
 
-	c->at = c->end = 0;
-	if (vq_read(c->tx, c->buf, n) == 0)
-		c->end = n;
-	if (c->end == 0 || c->tx->in.left == 0) {
-		vq_push(tx_queue(c), c->tx);
-		c->tx = NULL;
+/* A buffer that is too small for the message loses it. */
+static void write_message(struct con *c, struct vq_chain *chain,
+			  const struct con_port *p, uint16_t event)
+{
+	const struct con_control_wire w = {
+		.id = le32_put(p->index),
+		.event = le16_put(event),
+		.value = le16_put(event == CON_PORT_OPEN ? p->host_open : 1),
+	};
+
+	if (vq_write_obj(chain, &w) < 0)
+		return;
+	if (event == CON_PORT_NAME)
+		(void)vq_write(chain, p->name, strlen(p->name));
+	if (event == CON_RESIZE)
+		(void)vq_write_obj(chain, &c->size);
+}
+
+/* Return: false if there is no buffer. */
+static bool send_message(struct con *c, struct con_port *p, uint16_t event)
+{
+	struct vq *q = &c->dev.vqs[CON_QUEUE_CONTROL_RX];
+	struct vq_chain *chain;
+
+	if (vq_pop(q, &chain) != 1)
+		return false;
+	write_message(c, chain, p, event);
+	vq_push(q, chain);
+	p->unsaid &= ~(1u << event);
+	return true;
+}
+
+static bool send_due(struct con *c, struct con_port *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if ((p->unsaid >> order[i] & 1) &&
+		    !send_message(c, p, order[i]))
+			return false;
 	}
+	return true;
 }
 
-static bool next_chain(struct con *c)
+static void send_messages(struct con *c)
 {
-	return c->tx || vq_pop(tx_queue(c), &c->tx) == 1;
-}
-
-static void send_output(struct con *c)
-{
-	uint64_t sent = 0;
-
-	/* What is in the buffer was accepted and goes out in any case. */
-	while (send_buffer(c)) {
-		if (!c->dev.running || c->dev.paused)
-			return;
-		if (sent >= OUTPUT_MAX && c->dev.loop) {
-			vq_kick_later(tx_queue(c));
+	if (!c->dev.running || c->dev.paused ||
+	    !virtio_has(&c->dev, CON_F_MULTIPORT))
+		return;
+	for (unsigned i = 0; i < c->nports; i++) {
+		if (!send_due(c, &c->ports[i]))
 			break;
-		}
-		if (!next_chain(c))
-			break;
-		fill_buffer(c);
-		sent += c->end;
 	}
-	vq_signal(tx_queue(c));
+	vq_signal(&c->dev.vqs[CON_QUEUE_CONTROL_RX]);
 }
 
-static void stream_has_room(struct stream_end *e)
+static void port_closed(struct con_port *p)
 {
-	struct con *c = of_stream(e);
-
-	pthread_mutex_lock(&c->dev.lock);
-	send_output(c);
-	pthread_mutex_unlock(&c->dev.lock);
-}
-
-static void drop_output(struct con *c)
-{
-	struct vq_chain *tx = c->tx;
-
-	c->tx = NULL;
-	if (tx)
-		vq_drop(tx_queue(c), tx);
+	say_if_ready(p, CON_PORT_OPEN);
+	send_messages(to_con(p->dev));
 }
 
 /*
- * Input.
+ * Control messages from the driver.
  */
 
-/* Return: bytes taken. */
-static size_t fill_chain(struct con *c, const uint8_t *buf, size_t len)
+static void device_ready(struct con *c)
 {
-	struct vq_chain *rx;
-	size_t n;
-
-	if (vq_pop(rx_queue(c), &rx) != 1)
-		return SIZE_MAX;
-	n = (size_t)min_u64(len, rx->out.left);
-	if (vq_write(rx, buf, n))
-		n = 0; /* not reachable: try the next one */
-	vq_push(rx_queue(c), rx);
-	return n;
+	for (unsigned i = 0; i < c->nports; i++)
+		say(&c->ports[i], CON_DEVICE_ADD);
 }
 
-static size_t deliver_input(struct con *c, const uint8_t *buf, size_t len)
+static void port_ready(struct con *c, struct con_port *p)
 {
-	struct vq *q = rx_queue(c);
-	size_t done = 0;
+	p->ready = true;
+	if (p->console) {
+		say(p, CON_CONSOLE_PORT);
+		if (le16_get(c->size.cols))
+			say(p, CON_RESIZE);
+	}
+	if (p->name)
+		say(p, CON_PORT_NAME);
+	say(p, CON_PORT_OPEN);
+}
 
-	/* Buffers without room must not keep us: a ringful at most. */
-	for (unsigned i = 0; done < len; i++) {
-		size_t n;
+static void handle_message(struct con *c, const struct con_control_wire *w)
+{
+	const uint32_t id = le32_get(w->id);
+	const uint16_t event = le16_get(w->event), value = le16_get(w->value);
 
-		if (i == q->size) {
-			vq_kick_later(q);
-			break;
-		}
-		n = fill_chain(c, buf + done, len - done);
-		if (n == SIZE_MAX)
-			break;
-		done += n;
+	if (event == CON_DEVICE_READY) {
+		if (value)
+			device_ready(c);
+		return;
+	}
+	if (id >= c->nports) {
+		guest_warn(&c->dev.log, "a message for port %u of %u", id,
+			   c->nports);
+		return;
+	}
+	if (event == CON_PORT_READY && value)
+		port_ready(c, &c->ports[id]);
+	else if (event == CON_PORT_OPEN)
+		con_port_guest_open(&c->ports[id], value);
+}
+
+static void take_messages(struct con *c)
+{
+	struct vq *q = &c->dev.vqs[CON_QUEUE_CONTROL_TX];
+	struct vq_chain *chain;
+	struct con_control_wire w;
+
+	while (vq_pop(q, &chain) == 1) {
+		const bool whole = vq_read_obj(chain, &w) == 0;
+
+		vq_push(q, chain);
+		if (whole)
+			handle_message(c, &w);
 	}
 	vq_signal(q);
-	c->refused = done < len;
-	return done;
 }
-
-static size_t stream_deliver(struct stream_end *e, const uint8_t *buf,
-			     size_t len)
-{
-	struct con *c = of_stream(e);
-	size_t n;
-
-	pthread_mutex_lock(&c->dev.lock);
-	n = deliver_input(c, buf, len);
-	pthread_mutex_unlock(&c->dev.lock);
-	return n;
-}
-
-static void offer_room(struct con *c)
-{
-	if (!c->refused)
-		return;
-	c->refused = false;
-	stream_room(&c->stream);
-}
-
-static const struct stream_ops stream_ops = {
-	.deliver = stream_deliver,
-	.room = stream_has_room,
-};
 
 /*
  * The device's face.
@@ -192,29 +188,45 @@ static const struct stream_ops stream_ops = {
 
 static int con_start(struct virtio_dev *d)
 {
-	(void)d;
+	struct con *c = to_con(d);
+
+	/* Without MULTIPORT the first port is there from the start. */
+	c->ports[0].guest_open = !virtio_has(d, CON_F_MULTIPORT);
 	return 0;
 }
 
 static void con_stop(struct virtio_dev *d)
 {
-	drop_output(to_con(d));
+	struct con *c = to_con(d);
+
+	for (unsigned i = 0; i < c->nports; i++) {
+		con_port_drop(&c->ports[i]);
+		c->ports[i].ready = c->ports[i].guest_open = false;
+		c->ports[i].unsaid = 0;
+	}
 }
 
 static void con_queue_stop(struct virtio_dev *d, unsigned qi)
 {
-	if (qi == CON_QUEUE_TX)
-		drop_output(to_con(d));
+	struct con_port *p;
+
+	if (is_control(qi))
+		return;
+	p = port_of(to_con(d), qi);
+	if (qi == p->txq)
+		con_port_drop(p);
 }
 
 static void con_kick(struct virtio_dev *d, unsigned qi)
 {
 	struct con *c = to_con(d);
 
-	if (qi == CON_QUEUE_TX)
-		send_output(c);
+	if (qi == CON_QUEUE_CONTROL_TX)
+		take_messages(c);
+	if (is_control(qi))
+		send_messages(c);
 	else
-		offer_room(c);
+		con_port_kick(port_of(c, qi), qi);
 }
 
 static void con_free(struct virtio_dev *d)
@@ -233,43 +245,95 @@ static const struct virtio_dev_ops con_ops = {
 	.free = con_free,
 };
 
-int con_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
-	    struct err *err)
+/* @features and @nqueues: what there is besides a single console */
+static int make(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
+		const struct con_port_config *ports, unsigned nports,
+		uint64_t features, unsigned nqueues, struct err *err)
 {
-	static const uint16_t queue_sizes[] = {QUEUE_SIZE, QUEUE_SIZE};
-	struct con *c = calloc(1, sizeof(*c));
+	struct con *c = calloc(1, sizeof(*c) + nports * sizeof(c->ports[0]));
+	uint16_t sizes[QUEUES_MAX];
 	int r;
 
 	if (!c)
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
-	c->stream.ops = &stream_ops;
-	r = virtio_dev_init(&c->dev, &con_ops, env, BIT_ULL(CON_F_SIZE),
-			    queue_sizes, ARRAY_SIZE(queue_sizes),
+	for (unsigned i = 0; i < QUEUES_MAX; i++)
+		sizes[i] = QUEUE_SIZE;
+	r = virtio_dev_init(&c->dev, &con_ops, env,
+			    BIT_ULL(CON_F_SIZE) | features, sizes, nqueues,
 			    sizeof(struct con_config_wire), err);
 	if (r < 0) {
 		free(c);
 		return r;
 	}
+	c->nports = nports;
+	for (unsigned i = 0; i < nports; i++) {
+		con_port_init(&c->ports[i], &c->dev, i, port_closed);
+		c->ports[i].name = ports[i].name;
+		c->ports[i].console = ports[i].console;
+	}
 	*ret_d = &c->dev;
 	return 0;
 }
 
+int con_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
+	    struct err *err)
+{
+	const struct con_port_config port = {.console = true};
+
+	return make(ret_d, env, &port, 1, 0, 2, err);
+}
+
+int con_new_ports(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
+		  const struct con_port_config *ports, unsigned nports,
+		  struct err *err)
+{
+	const le32_t count = le32_put(nports);
+	int r;
+
+	assert(nports >= 1 && nports <= CON_PORTS_MAX);
+	for (unsigned i = 0; i < nports; i++)
+		assert(!ports[i].name ||
+		       strlen(ports[i].name) <= CON_PORT_NAME_MAX);
+	r = make(ret_d, env, ports, nports, BIT_ULL(CON_F_MULTIPORT),
+		 2 * nports + 2, err);
+	if (r == 0)
+		memcpy((*ret_d)->config +
+			       offsetof(struct con_config_wire, max_nr_ports),
+		       &count, sizeof(count));
+	return r;
+}
+
+struct stream_end *con_port_stream(struct virtio_dev *d, unsigned index)
+{
+	struct con *c = to_con(d);
+
+	assert(index < c->nports);
+	return &c->ports[index].stream;
+}
+
 struct stream_end *con_stream(struct virtio_dev *d)
 {
-	return &to_con(d)->stream;
+	return con_port_stream(d, 0);
 }
 
 void con_resize(struct virtio_dev *d, uint16_t cols, uint16_t rows)
 {
-	struct con_config_wire w = {
+	struct con *c = to_con(d);
+	const struct con_size_wire w = {
 		.cols = le16_put(cols),
 		.rows = le16_put(rows),
 	};
 
 	pthread_mutex_lock(&d->lock);
-	if (memcmp(d->config, &w, sizeof(w)) != 0) {
+	if (memcmp(&c->size, &w, sizeof(w)) != 0) {
+		c->size = w;
 		memcpy(d->config, &w, sizeof(w));
 		virtio_config_changed(d);
+		for (unsigned i = 0; i < c->nports; i++) {
+			if (c->ports[i].console)
+				say_if_ready(&c->ports[i], CON_RESIZE);
+		}
+		send_messages(c);
 	}
 	pthread_mutex_unlock(&d->lock);
 }

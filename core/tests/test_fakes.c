@@ -246,7 +246,8 @@ static void end_room(struct stream_end *e)
 
 START_TEST(a_stream_takes_what_its_peer_has_room_for)
 {
-	const struct stream_ops ops = {end_deliver, end_room};
+	const struct stream_ops ops = {.deliver = end_deliver,
+				       .room = end_room};
 	struct end x = {.e.ops = &ops, .room = 4}, y = {.e.ops = &ops};
 	const uint8_t bytes[6] = {0};
 

@@ -68,5 +68,16 @@ const struct abi_item abi_linux[] = {
 	CON(rows),
 	{"max_nr_ports", offsetof(struct virtio_console_config, max_nr_ports)},
 	CON(emerg_wr),
+	{"F_MULTIPORT", VIRTIO_CONSOLE_F_MULTIPORT},
+	{"sizeof control", sizeof(struct virtio_console_control)},
+	{"control event", offsetof(struct virtio_console_control, event)},
+	{"control value", offsetof(struct virtio_console_control, value)},
+	{"DEVICE_READY", VIRTIO_CONSOLE_DEVICE_READY},
+	{"DEVICE_ADD", VIRTIO_CONSOLE_PORT_ADD},
+	{"PORT_READY", VIRTIO_CONSOLE_PORT_READY},
+	{"CONSOLE_PORT", VIRTIO_CONSOLE_CONSOLE_PORT},
+	{"RESIZE", VIRTIO_CONSOLE_RESIZE},
+	{"PORT_OPEN", VIRTIO_CONSOLE_PORT_OPEN},
+	{"PORT_NAME", VIRTIO_CONSOLE_PORT_NAME},
 };
 const size_t abi_nlinux = ARRAY_SIZE(abi_linux);

@@ -64,5 +64,16 @@ const struct abi_item abi_ours[] = {
 	CON(rows),
 	{"max_nr_ports", offsetof(struct con_config_wire, max_nr_ports)},
 	CON(emerg_wr),
+	{"F_MULTIPORT", CON_F_MULTIPORT},
+	{"sizeof control", sizeof(struct con_control_wire)},
+	{"control event", offsetof(struct con_control_wire, event)},
+	{"control value", offsetof(struct con_control_wire, value)},
+	{"DEVICE_READY", CON_DEVICE_READY},
+	{"DEVICE_ADD", CON_DEVICE_ADD},
+	{"PORT_READY", CON_PORT_READY},
+	{"CONSOLE_PORT", CON_CONSOLE_PORT},
+	{"RESIZE", CON_RESIZE},
+	{"PORT_OPEN", CON_PORT_OPEN},
+	{"PORT_NAME", CON_PORT_NAME},
 };
 const size_t abi_nours = ARRAY_SIZE(abi_ours);

@@ -13,7 +13,7 @@
 /* Memory from 1 MiB on is the drivers'. */
 #define SPACE_GPA  MIB(1)
 #define SPACE_IOVA UINT64_C(0xfffffff000000000)
-#define MEM_SIZE   (SPACE_GPA + FIX_QUEUES * FIX_SPACE)
+#define MEM_SIZE   (SPACE_GPA + FIX_SPACE)
 
 #define PATIENCE_MS 10000
 
@@ -37,7 +37,7 @@ static bool scattered(const struct dev_fixture *f)
 static void map(struct fake_dma *v, struct gmem *mem)
 {
 	fake_dma_init(v, mem);
-	fake_dma_scatter(v, SPACE_IOVA, SPACE_GPA, FIX_QUEUES * FIX_SPACE,
+	fake_dma_scatter(v, SPACE_IOVA, SPACE_GPA, FIX_SPACE,
 			 DMA_READ | DMA_WRITE);
 }
 
@@ -78,9 +78,10 @@ static void make_drivers(struct dev_fixture *f)
 {
 	struct dma *cpu = scattered(f) ? &f->cpu.dma : &f->plain;
 	iova_t base = scattered(f) ? SPACE_IOVA : SPACE_GPA;
+	const uint64_t each = align_down(FIX_SPACE / f->d->nvqs, KIB(4));
 
 	for (unsigned i = 0; i < f->d->nvqs; i++) {
-		vqd_init(&f->drv[i], cpu, base + i * FIX_SPACE, FIX_SPACE,
+		vqd_init(&f->drv[i], cpu, base + i * each, each,
 			 f->d->vqs[i].size_max);
 		vqd_connect(&f->drv[i], f->d, i);
 	}

@@ -33,9 +33,9 @@
 #define FIX_LOOPED    2u
 #define FIX_WAYS      4u /* combinations, for loop tests */
 
-#define FIX_QUEUES 2
-/* Each queue's driver has rings and a heap of this size. */
-#define FIX_SPACE MIB(2)
+#define FIX_QUEUES 8
+/* All queues' drivers together have rings and heaps of this size. */
+#define FIX_SPACE MIB(4)
 /* Mapped for nobody. */
 #define FIX_NOWHERE UINT64_C(0x123456789000)
 
