@@ -17,6 +17,7 @@ enum {
 	HEADER_JUMP = 0x201,	 /* u8, relative to 0x202 */
 	HEADER_MAGIC = 0x202,	 /* "HdrS" */
 	VERSION = 0x206,	 /* u16 */
+	KERNEL_VERSION = 0x20e,	 /* u16, relative to 0x200 */
 	LOADFLAGS = 0x211,	 /* u8 */
 	INITRD_ADDR_MAX = 0x22c, /* u32 */
 	XLOADFLAGS = 0x236,	 /* u16 */
@@ -129,4 +130,24 @@ int bzimage_parse(struct bzimage *ret_b, const struct image *im,
 	b.entry_64 = le16_load(field(&b, XLOADFLAGS)) & XLF_KERNEL_64;
 	*ret_b = b;
 	return 0;
+}
+
+int bzimage_version(const struct image *im, char *version, size_t cap)
+{
+	uint8_t at[2];
+	uint64_t from;
+
+	if (image_read(im, KERNEL_VERSION, at, sizeof(at)) < 0 ||
+	    le16_load(at) == 0)
+		return -ENODATA;
+	from = 0x200u + (uint64_t)le16_load(at);
+	for (size_t i = 0; i < cap; i++) {
+		if (image_read(im, from + i, version + i, 1) < 0)
+			break;
+		if (version[i] == ' ' || version[i] == '\0') {
+			version[i] = '\0';
+			return i > 0 ? 0 : -ENODATA;
+		}
+	}
+	return -ENODATA;
 }

@@ -7,6 +7,7 @@
 #define MOAT_BOOT_BZIMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "boot/image.h"
@@ -40,5 +41,14 @@ bool bzimage_is(const struct image *im);
  */
 int bzimage_parse(struct bzimage *ret_b, const struct image *im,
 		  struct err *err);
+
+/*
+ * bzimage_version - the first word of the kernel's own version text, like
+ * "6.12.1-amd64", which is what its modules' folder is called.
+ * @cap: of @version, at least 1
+ *
+ * Return: 0; -ENODATA if there is none, or it does not fit.
+ */
+int bzimage_version(const struct image *im, char *version, size_t cap);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* boot_find_driver(): in the initrd first, which is the usual place. */
 #include <errno.h>
+#include <string.h>
 
 #include "boot/builtin.h"
 #include "boot/image.h"
@@ -38,6 +39,23 @@ static int look_into_kernel(const char *path, const char *cache_dir,
 		*ret_builtin = kernel_builtin(&k);
 	kernel_close(&k);
 	return r;
+}
+
+int boot_archive_has_driver(const struct boot_archive *a)
+{
+	struct image im;
+	int r;
+
+	if (a->len == 0)
+		return 0;
+	r = image_alloc(&im, a->len);
+	if (r < 0)
+		return r;
+	memcpy(im.mapping, a->data, a->len);
+	im.size = a->len;
+	r = initramfs_find_driver(&im);
+	image_close(&im);
+	return r < 0 ? r : r == INITRAMFS_FOUND;
 }
 
 int boot_find_driver(const char *kernel, const char *initrd,

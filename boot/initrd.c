@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "boot/image.h"
+#include "boot/linux.h"
 #include "core/bits.h"
 #include "core/err.h"
 
@@ -38,38 +39,44 @@ static int place(const struct gmem *mem, uint64_t size, gpa_t above, gpa_t max,
 	return 0;
 }
 
-static int load(struct gmem *mem, const struct image *im, gpa_t above,
-		gpa_t max, gpa_t *ret_at, struct err *err)
+/* The file, then zeros up to a multiple of 4, then the archive. */
+static int load(struct gmem *mem, const struct image *im,
+		const struct boot_archive *archive, gpa_t above, gpa_t max,
+		gpa_t *ret_at, uint64_t *ret_size, struct err *err)
 {
-	gpa_t at;
-	int r;
+	const uint64_t behind = align_up(im->size, 4);
+	const uint64_t size = archive->len ? behind + archive->len : im->size;
+	gpa_t at = 0;
+	int r = 0;
 
-	r = place(mem, im->size, above, max, &at, err);
+	if (size > 0)
+		r = place(mem, size, above, max, &at, err);
 	if (r < 0)
 		return r;
 	r = image_to_guest(im, 0, im->size, mem, at);
+	if (r == 0 && archive->len)
+		r = gmem_write(mem, at + behind, archive->data, archive->len);
 	if (r < 0)
 		return err_errno(err, -r, "cannot read");
 	*ret_at = at;
+	*ret_size = size;
 	return 0;
 }
 
-int initrd_load(struct gmem *mem, const char *path, gpa_t above, gpa_t max,
+int initrd_load(struct gmem *mem, const char *path,
+		const struct boot_archive *archive, gpa_t above, gpa_t max,
 		gpa_t *ret_at, uint64_t *ret_size, struct err *err)
 {
 	struct image im;
-	gpa_t at = 0;
-	int r;
+	int r = 0;
 
-	r = image_open(&im, path, err);
-	if (r == 0 && im.size > 0)
-		r = load(mem, &im, above, max, &at, err);
-	if (r < 0) {
-		err_prefix(err, "initrd '%s'", path);
-	} else {
-		*ret_at = at;
-		*ret_size = im.size;
-	}
+	image_init(&im);
+	if (path)
+		r = image_open(&im, path, err);
+	if (r == 0)
+		r = load(mem, &im, archive, above, max, ret_at, ret_size, err);
+	if (r < 0)
+		err_prefix(err, "initrd '%s'", path ? path : "of moat itself");
 	image_close(&im);
 	return r;
 }

@@ -141,12 +141,13 @@ static int load_initrd(struct load *l, struct err *err)
 {
 	gpa_t max = INITRD_MAX;
 
-	if (!l->config->initrd)
+	if (!l->config->initrd && !l->config->archive.len)
 		return 0;
 	if (l->kernel.is_bzimage)
 		max = l->kernel.bz.initrd_max;
-	return initrd_load(l->mem, l->config->initrd, l->kernel_end, max,
-			   &l->initrd, &l->initrd_size, err);
+	return initrd_load(l->mem, l->config->initrd, &l->config->archive,
+			   l->kernel_end, max, &l->initrd, &l->initrd_size,
+			   err);
 }
 
 static int write_parameters(struct load *l, struct boot_entry *e)

@@ -13,6 +13,7 @@
 #define MOAT_BOOT_LINUX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/gmem.h"
@@ -31,9 +32,17 @@ struct boot_reserved {
 	uint64_t size;
 };
 
+/* Part of an initial RAM disk, in the caller's memory. */
+struct boot_archive {
+	const void *data;
+	size_t len; /* 0: none */
+};
+
 struct boot_linux_config {
-	const char *kernel;  /* path */
-	const char *initrd;  /* path; NULL: none */
+	const char *kernel; /* path */
+	const char *initrd; /* path; NULL: none */
+	/* Behind the initrd: of a file in both this one counts. */
+	struct boot_archive archive;
 	const char *cmdline; /* whole text for the guest */
 	enum boot_protocol protocol;
 	const char *cache_dir; /* unpacked kernels by content; NULL: no cache */
@@ -72,6 +81,12 @@ struct boot_entry {
  */
 int boot_linux_load(struct gmem *mem, const struct boot_linux_config *config,
 		    struct boot_entry *ret_e, struct err *err);
+
+/*
+ * boot_archive_has_driver - is the virtio-iommu module in it?
+ * Return: 1, 0, -ENOMEM.
+ */
+int boot_archive_has_driver(const struct boot_archive *a);
 
 /*
  * boot_find_driver - does this guest bring the virtio-iommu driver?
