@@ -154,6 +154,9 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 			       "--disk: %u disks with transport=mmio, at most "
 			       "%d fit",
 			       count_mmio(c), MACH_MMIO_MAX);
+	if (c->nports > MACH_PORTS_MAX)
+		return err_set(err, EINVAL, "%u ports, at most %u fit",
+			       c->nports, MACH_PORTS_MAX);
 	if (c->describe == MACH_DESCRIBE_NONE && c->cpus > 1)
 		return err_set(err, EINVAL,
 			       "--cpus %u: without a description "

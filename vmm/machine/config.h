@@ -10,6 +10,7 @@
 #define MOAT_VMM_MACHINE_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/bits.h"
@@ -20,6 +21,7 @@ struct err;
 #define MACH_DISKS_MAX	  24
 #define MACH_DISK_ID_MAX  20 /* bytes */
 #define MACH_MMIO_MAX	  8  /* devices that are no PCI functions */
+#define MACH_PORTS_MAX	  8
 #define MACH_RESERVED_MAX 20 /* ranges of one endpoint */
 #define MACH_MEMORY_MIN	  MIB(16)
 #define MACH_MEMORY_MAX	  GIB(1024)
@@ -66,6 +68,8 @@ struct mach_disk {
 struct mach_config {
 	const char *kernel;    /* required to run */
 	const char *initrd;    /* NULL: none */
+	const void *archive;   /* more initrd behind that, in memory */
+	size_t archive_len;    /* 0: none */
 	const char *cmdline;   /* the user's words; NULL: none */
 	const char *cache_dir; /* unpacked kernels; NULL: no cache */
 	unsigned cpus;	       /* 1 to MACH_CPUS_MAX */
@@ -86,6 +90,9 @@ struct mach_config {
 	bool pvh;  /* enter by PVH */
 	bool pvpanic;
 	enum mach_console console;
+	/* Byte streams for programs, beside the console: mach_port(). */
+	const char *ports[MACH_PORTS_MAX]; /* their names in the guest */
+	unsigned nports;
 	bool rng;
 	bool reboot; /* a guest's reboot restarts the machine */
 	/* For the tests of guests, see CONTRIBUTING.md. */

@@ -131,6 +131,28 @@ static bool behind_iommu(const struct mach *m, enum mach_switch wish,
 	return wish == MACH_AUTO ? by_default : wish == MACH_ON;
 }
 
+static bool has_virtio_console(const struct mach *m)
+{
+	return m->config.console != MACH_CONSOLE_SERIAL;
+}
+
+/* The console, if it is one, is the first port. */
+static int new_console(struct mach *m, struct virtio_dev **ret_d,
+		       const struct virtio_dev_env *env, struct err *err)
+{
+	struct con_port_config ports[MACH_PORTS_MAX + 1] = {0};
+	unsigned n = 0;
+
+	if (m->config.nports == 0)
+		return con_new(ret_d, env, err);
+	if (has_virtio_console(m))
+		ports[n++].console = true;
+	m->first_port = n;
+	for (unsigned i = 0; i < m->config.nports; i++)
+		ports[n++].name = m->config.ports[i];
+	return con_new_ports(ret_d, env, ports, n, err);
+}
+
 /*
  * Most kernels need their console before they load the IOMMU's driver: it
  * stays outside unless asked in.
@@ -141,12 +163,12 @@ static int add_console(struct mach *m, struct err *err)
 	struct virtio_dev_env env;
 	int r = 0;
 
-	if (behind_iommu(m, m->config.iommu.console, false))
+	if (behind_iommu(m, m->config.iommu.console, !has_virtio_console(m)))
 		r = manage(m, f, err);
 	if (r < 0)
 		return r;
 	env = env_of(m, f);
-	r = con_new(&f->dev, &env, err);
+	r = new_console(m, &f->dev, &env, err);
 	if (r < 0)
 		return r;
 	m->console = f->dev;
@@ -226,7 +248,7 @@ int mach_add_functions(struct mach *m, struct err *err)
 {
 	int r = 0;
 
-	if (m->config.console != MACH_CONSOLE_SERIAL)
+	if (has_virtio_console(m) || m->config.nports > 0)
 		r = add_console(m, err);
 	if (r == 0 && m->config.rng)
 		r = add_rng(m, err);
@@ -237,7 +259,7 @@ int mach_add_functions(struct mach *m, struct err *err)
 				     &m->platform.pvpanic.region, err);
 	if (r == 0 && m->iommu)
 		r = add_iommu(m, err);
-	if (r == 0 && m->console)
+	if (r == 0 && has_virtio_console(m))
 		console_mux_join(&m->mux, 1, con_stream(m->console));
 	if (r == 0 && m->platform.serial)
 		console_mux_join(&m->mux, 0, serial_stream(m->platform.serial));
@@ -276,6 +298,11 @@ void mach_reset_functions(struct mach *m)
 struct stream_end *mach_console(struct mach *m)
 {
 	return &m->mux.front;
+}
+
+struct stream_end *mach_port(struct mach *m, unsigned index)
+{
+	return con_port_stream(m->console, m->first_port + index);
 }
 
 void mach_console_resize(struct mach *m, uint16_t cols, uint16_t rows)

@@ -52,6 +52,15 @@ static int look_for_driver(struct mach *m, struct err *err)
 		       "topology from the device)");
 		return 0;
 	}
+	r = boot_archive_has_driver(&(struct boot_archive){
+		.data = c->archive, .len = c->archive_len});
+	if (r < 0)
+		return err_set(err, -r, "out of memory");
+	if (r > 0) {
+		decide(m, true,
+		       "moat brings the guest the virtio-iommu driver");
+		return 0;
+	}
 	if (initrd_too_large(c)) {
 		decide(m, false, "the initrd is larger than the memory");
 		return 0;

@@ -102,7 +102,8 @@ struct mach {
 	struct mach_platform platform;
 	struct machine_events events;
 	struct console_mux mux;
-	struct virtio_dev *console; /* NULL: serial only */
+	struct virtio_dev *console; /* NULL: serial only, no ports */
+	unsigned first_port;	    /* of it that is in config.ports */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;

@@ -50,6 +50,8 @@ void mach_free(struct mach *m);
  * that the guest uses last.  Join it before mach_run().
  */
 struct stream_end *mach_console(struct mach *m);
+/* Port @index of config.ports; join it before mach_run(). */
+struct stream_end *mach_port(struct mach *m, unsigned index);
 /* Window size of whatever is at the other end. */
 void mach_console_resize(struct mach *m, uint16_t cols, uint16_t rows);
 

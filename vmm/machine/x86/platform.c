@@ -339,6 +339,7 @@ int platform_load(struct mach *m, struct vcpu_entry *ret_e, struct err *err)
 	struct boot_linux_config config = {
 		.kernel = m->config.kernel,
 		.initrd = m->config.initrd,
+		.archive = {m->config.archive, m->config.archive_len},
 		.cmdline = line,
 		.protocol = m->config.pvh ? BOOT_PVH : BOOT_AUTO,
 		.cache_dir = m->config.cache_dir,
