@@ -15,9 +15,10 @@ struct args {
 	char *const *argv;
 	enum option_scope scope;
 	bool takes_operand;
-	const char *operand; /* NULL: not met yet */
-	int at;		     /* next word */
-	const char *letters; /* next one of "-vv"; NULL: not in such a word */
+	const char *operand;  /* NULL: not met yet */
+	int at;		      /* next word */
+	char *const *command; /* behind "--"; NULL: none */
+	const char *letters;  /* next one of "-vv"; NULL: not in such a word */
 };
 
 struct arg {
@@ -122,10 +123,12 @@ static int next_arg(struct args *a, struct arg *ret_arg, struct err *err)
 		return 0;
 	word = a->argv[a->at++];
 	if (strcmp(word, "--") == 0) {
-		if (a->at == a->argc)
-			return 0;
-		word = a->argv[a->at];
-	} else if (strncmp(word, "--", 2) == 0) {
+		if (a->at < a->argc)
+			a->command = a->argv + a->at;
+		a->at = a->argc;
+		return 0;
+	}
+	if (strncmp(word, "--", 2) == 0) {
 		return next_long(a, word, ret_arg, err);
 	} else if (word[0] == '-' && word[1]) {
 		a->letters = word + 1;
@@ -152,6 +155,7 @@ static int read_first(struct settings *s, struct args a, struct err *err)
 			return r;
 	}
 	s->operand = a.operand;
+	s->command = a.command;
 	return r;
 }
 

@@ -47,7 +47,9 @@ static int print_help(const char *name)
 {
 	const struct command *c = NULL;
 
-	if (name) {
+	if (name && strcmp(name, "options") == 0) {
+		help_print_options(stdout);
+	} else if (name) {
 		c = command_by_name(name);
 		if (!c) {
 			report("help: there is no command '%.60s'", name);
@@ -82,6 +84,15 @@ static void set_log_level(unsigned verbosity)
 	log_set_level(levels[verbosity]);
 }
 
+static bool has_guest_command(int argc, char *const *argv)
+{
+	for (int i = 0; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* @argv: what stands behind the command's name */
 static int run_command(const struct command *c, struct settings *s, int argc,
 		       char **argv, struct err *err)
@@ -91,6 +102,8 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 	s->operand_name = c->operand;
 	r = args_apply(s, argc, argv, c->scope, err);
 
+	if (r < 0 && has_guest_command(argc, argv))
+		return STATUS_LAUNCH;
 	if (r < 0)
 		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST;
 	if (s->help) {

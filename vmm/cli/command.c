@@ -9,20 +9,21 @@
 static const struct command table[] = {
 	{
 		.name = "run",
-		.args = "--kernel FILE [OPTION]...",
-		.help = "run a guest; its console is this terminal",
-		.more = "  moat run --kernel vmlinuz --initrd initrd.img\n"
+		.args = "[OPTION]... [-- COMMAND [ARG]...]",
+		.help = "run a command in a guest, or a whole guest",
+		.more = "  moat run -- uname -a\n"
+			"  moat run --kernel bzImage --timeout 5m "
+			"--log kernel.log -- make check\n"
+			"  moat run --disk root.img --root disk -- sh\n"
+			"  moat run --kernel vmlinuz --initrd initrd.img\n"
 			"  moat run --kernel vmlinuz --disk root.img "
 			"--cmdline root=/dev/vda\n"
-			"  moat run --kernel vmlinuz --disk root.img "
-			"--iommu on --memory 2G --cpus 4\n"
-			"  moat run --kernel vmlinuz --timeout 5m "
-			"--no-reboot --output file=guest.log\n"
-			"  moat run --config machine.conf\n"
 			"\n"
 			"On a terminal Ctrl-a x ends the run, Ctrl-a h helps.\n"
-			"Status: 0 power-off, 255 panic or crash, 124 "
-			"timeout, 2 usage, 1 host fault.\n",
+			"Status: the COMMAND's; 255 panic or crash, 124 "
+			"timeout, 125 moat's failure\n"
+			"(without a COMMAND: 0 power-off, 2 usage, 1 host "
+			"fault).\n",
 		.run = command_run,
 	},
 	{

@@ -32,6 +32,9 @@ const struct command *command_by_name(const char *name);
 /* What a mistyped one may stand for; NULL if none is near. */
 const char *command_nearest(const char *typed);
 
+/* "moat run" with a command behind "--" (launch.c). */
+int launch_run(struct settings *s, struct err *err);
+
 /* One file each: run.c, check.c, topology.c, trace.c. */
 int command_run(struct settings *s, struct err *err);
 int command_check(struct settings *s, struct err *err);

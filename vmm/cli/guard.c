@@ -18,6 +18,8 @@
 
 static const int watched[] = {SIGINT,  SIGTERM, SIGHUP,
 			      SIGTSTP, SIGCONT, SIGWINCH};
+/* Only where there is somebody to forward them to. */
+static const int forwarded[] = {SIGQUIT, SIGUSR1, SIGUSR2};
 
 static uint64_t now_ms(void)
 {
@@ -95,6 +97,21 @@ static void stop_process(void)
 	terminal_resume();
 }
 
+/* Who asks again and again wants an end, whatever the guest makes of it. */
+static bool insists(struct guard *g)
+{
+	const uint64_t now = now_ms(), first = g->forwarded_ms[0];
+
+	g->forwarded_ms[0] = g->forwarded_ms[1];
+	g->forwarded_ms[1] = now;
+	return first && now - first < GUARD_INSIST_MS;
+}
+
+static bool is_forwarded(struct guard *g, int sig)
+{
+	return g->forward && !insists(g) && g->forward(g, sig);
+}
+
 static void on_signal(struct guard *g, int sig)
 {
 	switch (sig) {
@@ -109,7 +126,8 @@ static void on_signal(struct guard *g, int sig)
 		g->resized(g);
 		break;
 	default:
-		want_end(g, GUARD_SIGNAL, sig);
+		if (!is_forwarded(g, sig))
+			want_end(g, GUARD_SIGNAL, sig);
 	}
 }
 
@@ -203,33 +221,37 @@ static int start_thread(struct guard *g, const sigset_t *set)
 
 /* nohup and shells without job control have us ignore some: so we do.
  * (Blocked, they would come in all the same.) */
-static void signals_to_watch(sigset_t *set)
+static void add_signals(sigset_t *set, const int *sigs, size_t n)
 {
 	struct sigaction act;
 
-	sigemptyset(set);
-	for (size_t i = 0; i < ARRAY_SIZE(watched); i++) {
-		if (sigaction(watched[i], NULL, &act) == 0 &&
+	for (size_t i = 0; i < n; i++) {
+		if (sigaction(sigs[i], NULL, &act) == 0 &&
 		    act.sa_handler != SIG_IGN)
-			sigaddset(set, watched[i]);
+			sigaddset(set, sigs[i]);
 	}
 }
 
 int guard_start(struct guard *g, uint64_t timeout_ms,
-		void (*resized)(struct guard *g), struct err *err)
+		void (*resized)(struct guard *g),
+		bool (*forward)(struct guard *g, int sig), struct err *err)
 {
 	sigset_t set;
 	int r;
 
 	*g = (struct guard){
 		.resized = resized,
+		.forward = forward,
 		.signal_fd = -1,
 		.wake_fd = -1,
 		.timeout_ms = timeout_ms,
 		.deadline_ms = now_ms() + timeout_ms,
 	};
 	pthread_mutex_init(&g->lock, NULL);
-	signals_to_watch(&set);
+	sigemptyset(&set);
+	add_signals(&set, watched, ARRAY_SIZE(watched));
+	if (forward)
+		add_signals(&set, forwarded, ARRAY_SIZE(forwarded));
 	(void)pthread_sigmask(SIG_BLOCK, &set, &g->old_mask);
 	r = start_thread(g, &set);
 	if (r < 0) {

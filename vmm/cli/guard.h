@@ -9,6 +9,8 @@
  * SIGINT, SIGTERM, SIGHUP, the timeout: the machine is asked to stop; the
  * second signal, or GUARD_GRACE_MS later, and the process ends at once, with
  * the terminal restored.  So it does when there is no machine yet.
+ * With a forward function, that is asked first, for SIGQUIT, SIGUSR1 and
+ * SIGUSR2, too; three signals within GUARD_INSIST_MS end the run all the same.
  * SIGTSTP and SIGCONT: the terminal is restored, and raw again.
  * SIGWINCH and SIGCONT: the terminal may have another size.
  *
@@ -26,7 +28,8 @@
 struct err;
 struct mach;
 
-#define GUARD_GRACE_MS 5000
+#define GUARD_GRACE_MS	5000
+#define GUARD_INSIST_MS 2000
 
 enum guard_cause {
 	GUARD_NONE,
@@ -37,14 +40,17 @@ enum guard_cause {
 
 struct guard {
 	void (*resized)(struct guard *g); /* on the guard's thread */
+	/* A signal: is it the guest's?  On the guard's thread.  NULL: never. */
+	bool (*forward)(struct guard *g, int sig);
 	pthread_t thread;
 	int signal_fd, wake_fd;
 	sigset_t old_mask;
-	uint64_t timeout_ms;	/* 0: none */
-	uint64_t deadline_ms;	/* on the monotonic clock */
-	pthread_mutex_t lock;	/* of what follows */
-	struct mach *m;		/* NULL: none (yet, or any more) */
-	enum guard_cause cause; /* why the machine was asked to stop */
+	uint64_t forwarded_ms[2]; /* when, the last two */
+	uint64_t timeout_ms;	  /* 0: none */
+	uint64_t deadline_ms;	  /* on the monotonic clock */
+	pthread_mutex_t lock;	  /* of what follows */
+	struct mach *m;		  /* NULL: none (yet, or any more) */
+	enum guard_cause cause;	  /* why the machine was asked to stop */
 	int signal;
 	uint64_t give_up_ms;
 	bool quit;
@@ -53,13 +59,15 @@ struct guard {
 /*
  * guard_start - from now on; the timeout begins.
  * @timeout_ms: 0: none
+ * @forward: may be NULL
  *
  * Blocks the signals in the calling thread, and so in all that it makes.
  *
  * Return: 0 or -errno with a sentence.
  */
 int guard_start(struct guard *g, uint64_t timeout_ms,
-		void (*resized)(struct guard *g), struct err *err);
+		void (*resized)(struct guard *g),
+		bool (*forward)(struct guard *g, int sig), struct err *err);
 /* Ends the thread and unblocks the signals. */
 void guard_end(struct guard *g);
 

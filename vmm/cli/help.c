@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "vmm/cli/help.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "vmm/cli/command.h"
@@ -20,7 +21,8 @@ void help_print(FILE *out)
 	      out);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "  %-10s %s\n", c[i].name, c[i].help);
-	fputs("  help       print this text, or that of a command\n"
+	fputs("  help       print this text, that of a command, or all "
+	      "'options'\n"
 	      "  version    print the version\n\n"
 	      "'moat COMMAND --help' says more; 'man moat' says it all.\n",
 	      out);
@@ -45,7 +47,7 @@ static void print_keys(const struct cli_option *o, FILE *out)
 		fputc('\n', out);
 }
 
-static void print_option(const struct cli_option *o, FILE *out)
+static void print_option(const struct cli_option *o, bool keys, FILE *out)
 {
 	int at;
 
@@ -60,7 +62,8 @@ static void print_option(const struct cli_option *o, FILE *out)
 		at = 0;
 	}
 	fprintf(out, "%*s %s\n", COLUMN - at, "", o->help);
-	print_keys(o, out);
+	if (keys)
+		print_keys(o, out);
 }
 
 void help_print_command(const struct command *c, FILE *out)
@@ -74,7 +77,18 @@ void help_print_command(const struct command *c, FILE *out)
 	if (c->more)
 		fprintf(out, "%s\n", c->more);
 	for (size_t i = 0; i < n; i++) {
-		if (o[i].scope >= c->scope)
-			print_option(&o[i], out);
+		if (o[i].scope >= c->scope && !o[i].rare)
+			print_option(&o[i], false, out);
 	}
+	if (c->scope == OPTION_MACHINE)
+		fputs("\n'moat help options' lists all of them.\n", out);
+}
+
+void help_print_options(FILE *out)
+{
+	size_t n;
+	const struct cli_option *o = option_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		print_option(&o[i], true, out);
 }

@@ -12,7 +12,10 @@ struct command;
 /* What moat is and which commands it has. */
 void help_print(FILE *out);
 
-/* One command and its options. */
+/* One command and its options but for rare ones. */
 void help_print_command(const struct command *c, FILE *out);
+
+/* All options there are. */
+void help_print_options(FILE *out);
 
 #endif

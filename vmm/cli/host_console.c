@@ -31,16 +31,22 @@ static size_t deliver(struct stream_end *e, const uint8_t *buf, size_t len)
 {
 	struct host_console *c = of_end(e);
 	size_t taken;
-	bool panic;
+	bool panic, due;
 
 	pthread_mutex_lock(&c->lock);
 	taken = output_put(&c->out, buf, len);
 	if (taken)
 		c->mid_line = buf[taken - 1] != '\n';
-	panic = panic_text_feed(&c->panic_text, buf, taken);
+	c->received += taken;
+	due = c->out.error || c->received >= c->expected;
+	panic = c->ops->panicked && panic_text_feed(&c->panic_text, buf, taken);
+	if (c->ops->seen)
+		c->ops->seen(c, buf, taken);
 	if (output_waiting(&c->out))
 		loop_watch_set(&c->out_watch, EPOLLOUT);
 	pthread_mutex_unlock(&c->lock);
+	if (due)
+		wake(c);
 	if (panic)
 		c->ops->panicked(c);
 	return taken;
@@ -66,10 +72,10 @@ static void out_ready(struct loop_watch *w, uint32_t events)
 	output_flush(&c->out);
 	if (output_waiting(&c->out) == 0)
 		loop_watch_set(w, 0);
-	if (output_take_room(&c->out)) {
+	if (output_take_room(&c->out))
 		c->room_due = true;
+	if (c->room_due || c->out.error)
 		wake(c);
-	}
 }
 
 /*
@@ -91,12 +97,24 @@ static void read_keys(struct host_console *c)
 {
 	struct escape_keys keys;
 
-	if (!input_read(&c->in, &keys))
+	if (!input_read(&c->in, &keys)) {
 		loop_watch_del(&c->in_watch);
-	if (keys.help)
+		c->in_ended = true;
+	}
+	if (keys.help && c->ops->help)
 		c->ops->help(c);
-	if (keys.end)
+	if (keys.end && c->ops->end)
 		c->ops->end(c);
+}
+
+/* Behind the last byte, not before. */
+static void tell_end(struct host_console *c)
+{
+	if (!c->in_ended || c->in.len > 0)
+		return;
+	c->in_ended = false;
+	if (c->ops->input_ended)
+		c->ops->input_ended(c);
 }
 
 static bool may_read(struct host_console *c)
@@ -116,6 +134,7 @@ static void in_ready(struct loop_watch *w, uint32_t events)
 	}
 	read_keys(c);
 	(void)send_keys(c);
+	tell_end(c);
 	loop_watch_set(w, input_wants(&c->in) ? EPOLLIN : 0);
 }
 
@@ -136,6 +155,25 @@ static void catch_up(struct host_console *c)
 	} else if (!c->in.tty && input_wants(&c->in)) {
 		loop_watch_set(&c->in_watch, EPOLLIN);
 	}
+	tell_end(c);
+}
+
+/* Each once. */
+static void tell_output(struct host_console *c)
+{
+	bool failed, caught_up;
+
+	pthread_mutex_lock(&c->lock);
+	failed = c->out.error && !c->failure_told;
+	c->failure_told |= failed;
+	caught_up = c->received >= c->expected;
+	if (caught_up)
+		c->expected = UINT64_MAX;
+	pthread_mutex_unlock(&c->lock);
+	if (failed && c->ops->output_failed)
+		c->ops->output_failed(c);
+	if (caught_up && c->ops->caught_up)
+		c->ops->caught_up(c);
 }
 
 static void woken(struct loop_watch *w, uint32_t events)
@@ -152,7 +190,9 @@ static void woken(struct loop_watch *w, uint32_t events)
 	pthread_mutex_unlock(&c->lock);
 	if (has_room)
 		stream_room(&c->end);
-	c->ops->resized(c);
+	tell_output(c);
+	if (c->ops->resized)
+		c->ops->resized(c);
 	catch_up(c);
 }
 
@@ -167,6 +207,7 @@ int host_console_init(struct host_console *c,
 	*c = (struct host_console){
 		.end.ops = &end_ops,
 		.ops = ops,
+		.expected = UINT64_MAX,
 		.in_watch = {.fn = in_ready},
 		.out_watch = {.fn = out_ready},
 		.wake_watch = {.fn = woken},
@@ -200,8 +241,11 @@ void host_console_fini(struct host_console *c)
  * room. */
 static int watch_input(struct host_console *c)
 {
-	int r = loop_watch_add(c->loop, &c->in_watch, c->in.fd, EPOLLIN);
+	int r;
 
+	if (c->in.fd < 0)
+		return 0;
+	r = loop_watch_add(c->loop, &c->in_watch, c->in.fd, EPOLLIN);
 	if (r == -EPERM) {
 		c->in_always = true;
 		wake(c);
@@ -256,6 +300,14 @@ void host_console_drain(struct host_console *c,
 		output_flush(&c->out);
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+void host_console_expect(struct host_console *c, uint64_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	c->expected = n;
+	pthread_mutex_unlock(&c->lock);
+	wake(c);
 }
 
 void host_console_resized(struct host_console *c)

@@ -27,7 +27,8 @@
 struct err;
 struct host_console;
 
-/* Called on the loop, but for the last one. */
+/* All may be NULL.  Called on the loop with no lock held, but for the last
+ * two. */
 struct host_console_ops {
 	void (*end)(struct host_console *c);  /* Ctrl-a x */
 	void (*help)(struct host_console *c); /* Ctrl-a h */
@@ -35,6 +36,14 @@ struct host_console_ops {
 	void (*resized)(struct host_console *c);
 	/* May the terminal be read now?  NULL: always. */
 	bool (*may_read)(struct host_console *c);
+	/* Once: the input has ended, and the guest has all of it. */
+	void (*input_ended)(struct host_console *c);
+	/* Once: the output is broken, see host_console_error(). */
+	void (*output_failed)(struct host_console *c);
+	/* As many bytes have come as host_console_expect() said. */
+	void (*caught_up)(struct host_console *c);
+	/* Bytes that the guest has sent.  From inside deliver(). */
+	void (*seen)(struct host_console *c, const uint8_t *buf, size_t len);
 	/* The guest's text shows a panic.  Called from inside deliver(), by
 	 * the thread that does: what the guest does next may be a reset, and
 	 * must not come first. */
@@ -50,16 +59,19 @@ struct host_console {
 	struct panic_text panic_text;
 	bool room_due; /* and not yet told */
 	bool mid_line;
+	uint64_t received, expected; /* bytes */
 
 	struct input in;
 	bool in_always; /* a file: no poll, always readable */
-	int wake_fd;	/* eventfd: the loop has something to do here */
+	bool in_ended, failure_told;
+	int wake_fd; /* eventfd: the loop has something to do here */
 	struct loop_watch in_watch, out_watch, wake_watch;
 	struct loop_timer retry; /* may_read() said no */
 };
 
 /*
- * host_console_init - input from @in_fd (borrowed), output to nowhere yet.
+ * host_console_init - input from @in_fd (borrowed; -1: none), output to nowhere
+ * yet.
  * Return: 0 or -errno; call host_console_fini() only after 0.
  */
 int host_console_init(struct host_console *c,
@@ -92,6 +104,10 @@ void host_console_detach(struct host_console *c);
  */
 void host_console_drain(struct host_console *c,
 			bool (*wait)(struct host_console *c));
+
+/* Have ops->caught_up() called when @n bytes have come in all, or now.
+ * Threads: any; takes no lock of the caller's. */
+void host_console_expect(struct host_console *c, uint64_t n);
 
 /* Have ops->resized() called.  Threads: any; takes no lock. */
 void host_console_resized(struct host_console *c);

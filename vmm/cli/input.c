@@ -11,12 +11,12 @@
 #include "core/bits.h"
 #include "vmm/cli/reopen.h"
 
-/* So much at once. */
+/* Room for so much is worth a read. */
 #define PIECE 1024
 
 void input_init(struct input *in, int fd)
 {
-	const int own = reopen_nonblocking(fd, O_RDONLY);
+	const int own = fd >= 0 ? reopen_nonblocking(fd, O_RDONLY) : -1;
 	struct stat st;
 
 	*in = (struct input){
@@ -53,31 +53,45 @@ static size_t room(const struct input *in)
 	return INPUT_BUFFER - in->len;
 }
 
-bool input_read(struct input *in, struct escape_keys *ret_keys)
+/* What is typed may be too much, and is dropped then. */
+static ssize_t read_tty(struct input *in, struct escape_keys *ret_keys)
 {
 	uint8_t piece[PIECE], keys[PIECE + 1];
-	const uint8_t *src = piece;
 	ssize_t n = read_some(in, piece, sizeof(piece));
 	size_t len;
 
+	if (n <= 0)
+		return n;
+	len = escape_filter(&in->escape, piece, (size_t)n, keys, ret_keys);
+	len = min_u64(len, room(in));
+	memcpy(in->buf + in->len, keys, len);
+	in->len += len;
+	return n;
+}
+
+static ssize_t read_bytes(struct input *in)
+{
+	ssize_t n = read_some(in, in->buf + in->len, room(in));
+
+	if (n > 0)
+		in->len += (size_t)n;
+	return n;
+}
+
+bool input_read(struct input *in, struct escape_keys *ret_keys)
+{
+	ssize_t n;
+
 	*ret_keys = (struct escape_keys){0};
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (n <= 0) {
-		end(in);
-		return false;
-	}
-	len = (size_t)n;
-	if (in->tty) {
-		len = escape_filter(&in->escape, piece, len, keys, ret_keys);
-		src = keys;
-	}
 	memmove(in->buf, in->buf + in->at, in->len);
 	in->at = 0;
-	len = min_u64(len, room(in));
-	memcpy(in->buf + in->len, src, len);
-	in->len += len;
-	return true;
+	n = in->tty ? read_tty(in, ret_keys) : read_bytes(in);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n > 0)
+		return true;
+	end(in);
+	return false;
 }
 
 bool input_wants(const struct input *in)

@@ -18,7 +18,7 @@
 
 #include "vmm/cli/escape.h"
 
-#define INPUT_BUFFER 4096
+#define INPUT_BUFFER 65536
 
 struct input {
 	int fd;	    /* -1: none, or ended */
@@ -29,7 +29,8 @@ struct input {
 	size_t at, len;
 };
 
-/* @fd: borrowed; terminals and pipes are opened anew where possible. */
+/* @fd: borrowed; terminals and pipes are opened anew where possible.  -1: no
+ * input. */
 void input_init(struct input *in, int fd);
 /* Accepts a zeroed object only after input_init(). */
 void input_fini(struct input *in);

@@ -37,14 +37,14 @@ static const struct cli_option table[] = {
 		.help = "put devices behind a virtual IOMMU (default auto)",
 		.keys = iommu_keys, .nkeys = IOMMU_KEYS,
 	}, {
-		.name = "describe", .arg = "acpi|mptable|none",
+		.rare = true, .name = "describe", .arg = "acpi|mptable|none",
 		.set = set_describe,
 		.help = "what tells the guest its machine (default acpi)",
 	}, {
-		.name = "viot", .arg = "on|off", .set = set_viot,
+		.rare = true, .name = "viot", .arg = "on|off", .set = set_viot,
 		.help = "describe the IOMMU in ACPI, too (default on)",
 	}, {
-		.name = "console", .arg = "serial|virtio|both",
+		.rare = true, .name = "console", .arg = "serial|virtio|both",
 		.set = set_console,
 		.help = "the guest's console (default serial)",
 	}, {
@@ -52,14 +52,34 @@ static const struct cli_option table[] = {
 		.set = set_output,
 		.help = "where its text goes (default tty: stdout)",
 	}, {
-		.name = "rng", .arg = "on|off", .set = set_rng,
+		.rare = true, .name = "rng", .arg = "on|off", .set = set_rng,
 		.help = "give it an entropy device (default on)",
 	}, {
-		.name = "pvpanic", .arg = "on|off", .set = set_pvpanic,
+		.rare = true, .name = "pvpanic", .arg = "on|off", .set = set_pvpanic,
 		.help = "give it a panic device (default on)",
 	}, {
-		.name = "pvh", .arg = "on|off", .set = set_pvh,
+		.rare = true, .name = "pvh", .arg = "on|off", .set = set_pvh,
 		.help = "enter the kernel by PVH (default off)",
+	}, {
+		.name = "root", .arg = "initrd|disk[:TYPE]|DIR",
+		.set = set_root,
+		.help = "what the command sees as /",
+	}, {
+		.name = "env", .arg = "KEY[=VALUE]", .repeatable = true,
+		.set = set_env,
+		.help = "a variable of the command; may be repeated",
+	}, {
+		.name = "pwd", .arg = "DIR", .set = set_pwd,
+		.help = "its working directory (default /)",
+	}, {
+		.name = "user", .arg = "NAME", .set = set_user,
+		.help = "who runs it (default root)",
+	}, {
+		.rare = true, .name = "modules", .arg = "DIR", .set = set_modules,
+		.help = "where the kernel's modules are, if not found",
+	}, {
+		.name = "log", .arg = "FILE", .set = set_log,
+		.help = "the kernel's log, apart from the command's text",
 	}, {
 		.name = "timeout", .arg = "TIME|none", .set = set_timeout,
 		.help = "end the run after this long, like 30s or 5m",
@@ -68,7 +88,7 @@ static const struct cli_option table[] = {
 		.set = set_no_reboot,
 		.help = "end the run when the guest reboots",
 	}, {
-		.name = "cache", .arg = "DIR|none", .set = set_cache,
+		.rare = true, .name = "cache", .arg = "DIR|none", .set = set_cache,
 		.help = "where unpacked kernels are kept",
 	}, {
 		.name = "trace", .arg = "FILE", .set = set_trace,

@@ -332,7 +332,8 @@ static int guarded_run(struct run *run, struct err *err)
 	const struct settings *s = run->settings;
 	int status;
 
-	if (guard_start(&run->guard, s->timeout_ms, on_guard_resized, err) < 0)
+	if (guard_start(&run->guard, s->timeout_ms, on_guard_resized, NULL,
+			err) < 0)
 		return STATUS_HOST;
 	status = make_and_run(run, err);
 	guard_end(&run->guard);
@@ -356,14 +357,17 @@ int command_run(struct settings *s, struct err *err)
 	struct run *run;
 	int status;
 
+	if (mach_config_check(&s->machine, err) < 0)
+		return s->command ? STATUS_LAUNCH : STATUS_USAGE;
+	if (s->command)
+		return launch_run(s, err);
 	if (!s->machine.kernel) {
 		(void)err_set(err, EINVAL,
 			      "--kernel is missing: it names the guest's "
-			      "kernel (vmlinux or bzImage)");
+			      "kernel (vmlinux or bzImage); or give a command "
+			      "behind --");
 		return STATUS_USAGE;
 	}
-	if (mach_config_check(&s->machine, err) < 0)
-		return STATUS_USAGE;
 	run = calloc(1, sizeof(*run));
 	if (!run) {
 		(void)err_set(err, ENOMEM, "out of memory");

@@ -42,6 +42,14 @@ int set_timeout(struct settings *s, const char *value, struct err *err);
 int set_trace(struct settings *s, const char *value, struct err *err);
 int set_config(struct settings *s, const char *value, struct err *err);
 
+/* Of a command in the guest (setters_launch.c). */
+int set_root(struct settings *s, const char *value, struct err *err);
+int set_modules(struct settings *s, const char *value, struct err *err);
+int set_env(struct settings *s, const char *value, struct err *err);
+int set_pwd(struct settings *s, const char *value, struct err *err);
+int set_user(struct settings *s, const char *value, struct err *err);
+int set_log(struct settings *s, const char *value, struct err *err);
+
 /* Flags. */
 int set_no_reboot(struct settings *s, const char *value, struct err *err);
 int set_verbose(struct settings *s, const char *value, struct err *err);

@@ -53,6 +53,7 @@ void settings_fini(struct settings *s)
 	for (size_t i = 0; i < s->nkept; i++)
 		free(s->kept[i]);
 	free(s->kept);
+	free(s->env);
 	*s = (struct settings){0};
 }
 

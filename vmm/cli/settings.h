@@ -34,6 +34,12 @@ struct settings {
 	const char *operand_name;
 	const char *operand; /* NULL: it was not given */
 	bool help;
+	/* A command in the guest, behind "--"; up to a NULL.  NULL: none. */
+	char *const *command;
+	const char *root, *modules, *user, *cwd, *name;
+	const char *log_path, *junit_path;
+	const char **env; /* owned list of nenv "KEY=VALUE" */
+	size_t nenv;
 	/* what strings and lists are in: */
 	void **kept;
 	size_t nkept;
@@ -55,5 +61,8 @@ void settings_fini(struct settings *s);
  * Return: 0, or -ENOMEM (@mem has been freed then).  NULL gives -ENOMEM.
  */
 int settings_keep(struct settings *s, void *mem, struct err *err);
+
+/* Add @word, which outlives the settings, to s->env.  Return: 0 or -ENOMEM. */
+int settings_add_env(struct settings *s, const char *word, struct err *err);
 
 #endif

@@ -10,6 +10,7 @@ enum cli_status {
 	STATUS_HOST = 1,  /* the host's fault */
 	STATUS_USAGE = 2, /* the command line's */
 	STATUS_TIMEOUT = 124,
+	STATUS_LAUNCH = 125, /* with a command in the guest: instead of 1, 2 */
 	STATUS_SIGNAL = 128, /* and its number, as shells show it */
 	STATUS_GUEST = 255,  /* panic or crash */
 };

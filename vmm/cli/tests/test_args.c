@@ -353,9 +353,40 @@ START_TEST(other_words_are_unexpected)
 	bad("unexpected word 'vmlinuz'", "vmlinuz");
 	bad("unexpected word '-'", "-");
 	bad("unexpected word ''", "");
-	bad("unexpected word 'true'", "--", "true");
-	bad("unexpected word '--cpus'", "--", "--cpus", "2");
 	good("--cpus", "2", "--");
+	ck_assert_ptr_null(s.command);
+}
+END_TEST
+
+START_TEST(what_stands_behind_two_dashes_is_the_command)
+{
+	good("--cpus", "2", "--", "true", "--cpus", "3", "--");
+	ck_assert_uint_eq(s.machine.cpus, 2);
+	ck_assert_str_eq(s.command[0], "true");
+	ck_assert_str_eq(s.command[1], "--cpus");
+	ck_assert_str_eq(s.command[2], "3");
+	ck_assert_str_eq(s.command[3], "--");
+	good("--", "--help");
+	ck_assert(!s.help);
+	ck_assert_str_eq(s.command[0], "--help");
+}
+END_TEST
+
+START_TEST(variables_add_up)
+{
+	ck_assert_int_eq(setenv("MOAT_TEST_A", "here", 1), 0);
+	ck_assert_int_eq(unsetenv("MOAT_TEST_B"), 0);
+	good("--env", "A=1", "--env=B==", "--env", "MOAT_TEST_A", "--env",
+	     "MOAT_TEST_B", "--env", "C=");
+	ck_assert_uint_eq(s.nenv, 4);
+	ck_assert_str_eq(s.env[0], "A=1");
+	ck_assert_str_eq(s.env[1], "B==");
+	ck_assert_str_eq(s.env[2], "MOAT_TEST_A=here");
+	ck_assert_str_eq(s.env[3], "C=");
+	ck_assert_ptr_null(s.env[4]);
+	bad("--env '=x': expected KEY=VALUE or KEY", "--env", "=x");
+	bad("--env '': expected KEY=VALUE or KEY", "--env", "");
+	bad("--pwd 'x': expected an absolute path", "--pwd", "x");
 }
 END_TEST
 
@@ -508,6 +539,8 @@ int main(void)
 	tcase_add_test(tc, long_value_is_cut_before_the_reason_is);
 	tcase_add_test(tc, unknown_option_names_the_nearest);
 	tcase_add_test(tc, other_words_are_unexpected);
+	tcase_add_test(tc, what_stands_behind_two_dashes_is_the_command);
+	tcase_add_test(tc, variables_add_up);
 	tcase_add_test(tc, missing_value_is_noticed);
 	tcase_add_test(tc, flag_takes_no_word_behind_it);
 	tcase_add_test(tc, verbosity_adds_up_to_two);

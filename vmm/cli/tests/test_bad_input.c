@@ -245,7 +245,7 @@ START_TEST(words_that_are_wrong)
 		"--config", "conf");
 	REFUSED(2,
 		"--kernel is missing: it names the guest's kernel (vmlinux or "
-		"bzImage)\n",
+		"bzImage); or give a command behind --\n",
 		"--cpus", "1");
 }
 END_TEST

@@ -150,11 +150,26 @@ START_TEST(host_fault_is_1)
 }
 END_TEST
 
+START_TEST(with_a_command_failures_of_ours_are_125)
+{
+	result_is(RUN("run", "--cpus", "65", "--", "true"), 125, "",
+		  "moat: --cpus '65': expected a number from 1 to 64\n");
+	result_is(RUN("run", "--kernel", "/nonexistent", "--root", "initrd",
+		      "--", "true"),
+		  125, "", "moat: --root 'initrd': there is no --initrd\n");
+	result_is(RUN("run", "--kernel", "/nonexistent", "--root", "disk", "--",
+		      "true"),
+		  125, "", "moat: --root 'disk': there is no --disk\n");
+	result_is(RUN("topology", "--", "true"), 2, "",
+		  "moat: no command is run by 'topology'\n");
+}
+END_TEST
+
 START_TEST(wrong_usage_is_2)
 {
 	result_is(RUN("run"), 2, "",
 		  "moat: --kernel is missing: it names the guest's kernel "
-		  "(vmlinux or bzImage)\n");
+		  "(vmlinux or bzImage); or give a command behind --\n");
 	result_is(RUN("run", "--cpus", "65"), 2, "",
 		  "moat: --cpus '65': expected a number from 1 to 64\n");
 	result_is(RUN("rum"), 2, "",
@@ -530,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, timeout_counts_before_the_machine_stands);
 	tcase_add_test(tc, machine_that_does_not_stop_is_left);
 	tcase_add_test(tc, host_fault_is_1);
+	tcase_add_test(tc, with_a_command_failures_of_ours_are_125);
 	tcase_add_test(tc, wrong_usage_is_2);
 	tcase_add_test(tc, words_cannot_steer_the_terminal);
 	tcase_add_test(tc, no_command_is_usage);

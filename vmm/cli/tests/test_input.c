@@ -90,18 +90,13 @@ END_TEST
 START_TEST(pipe_waits_for_a_guest_that_does_not_take)
 {
 	static char text[INPUT_BUFFER];
-	size_t reads = 0, len;
+	size_t len;
 
 	memset(text, 'a', sizeof(text));
 	input_init(&in, fds[0]);
-	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(write(fds[1], text, sizeof(text)),
-				 sizeof(text));
-	while (input_wants(&in)) {
+	ck_assert_int_eq(write(fds[1], text, sizeof(text)), sizeof(text));
+	while (input_wants(&in))
 		ck_assert(input_read(&in, &keys));
-		reads++;
-	}
-	ck_assert_uint_eq(reads, 4);
 	(void)input_bytes(&in, &len);
 	ck_assert_uint_eq(len, INPUT_BUFFER);
 	input_taken(&in, 1);
@@ -162,7 +157,7 @@ START_TEST(full_terminal_still_hears_its_own_keys)
 	ck_assert_int_eq(tcsetattr(slave, TCSANOW, &raw), 0);
 	input_init(&in, slave);
 	memset(text, 'a', sizeof(text));
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 2 * INPUT_BUFFER / 1024; i++) {
 		ck_assert_int_eq(write(master, text, sizeof(text)),
 				 sizeof(text));
 		ck_assert(input_wants(&in));

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "vmm/cli/tail.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bits.h"
+#include "core/fd.h"
+#include "vmm/cli/report.h"
+
+void tail_add(struct tail *t, const uint8_t *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		t->buf[t->len++ % TAIL_BYTES] = (char)buf[i];
+}
+
+/* All that is left, from the start of a line on; NULL without memory. */
+static char *text_of(const struct tail *t)
+{
+	const uint64_t from = t->len > TAIL_BYTES ? t->len - TAIL_BYTES : 0;
+	const size_t n = (size_t)(t->len - from);
+	char *text = malloc(n + 1), *line;
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const char c = t->buf[(from + i) % TAIL_BYTES];
+
+		text[i] = c ? c : '?';
+	}
+	text[n] = '\0';
+	line = from ? strchr(text, '\n') : NULL;
+	if (line)
+		memmove(text, line + 1, strlen(line + 1) + 1);
+	return text;
+}
+
+/* "[    1.234567] text", "[    1.234567][    T1] text" */
+static const char *behind_stamp(const char *line)
+{
+	while (*line == '[') {
+		const char *end = line + strspn(line + 1, " .0123456789TC") + 1;
+
+		if (*end != ']')
+			return line;
+		line = end + 1;
+		if (*line == ' ')
+			line++;
+	}
+	return line;
+}
+
+static bool begins(const char *line, const char *head)
+{
+	return strncmp(behind_stamp(line), head, strlen(head)) == 0;
+}
+
+static char *next_line(char **rest)
+{
+	char *line = strsep(rest, "\n");
+	size_t len = line ? strlen(line) : 0;
+
+	while (len > 0 && line[len - 1] == '\r')
+		line[--len] = '\0';
+	return line;
+}
+
+int tail_find(const struct tail *t, const char *head, char **ret_rest)
+{
+	AUTO_FREE char *text = text_of(t);
+	char *rest = text, *line, *found = NULL;
+
+	if (!text)
+		return -ENOMEM;
+	while ((line = next_line(&rest))) {
+		if (begins(line, head))
+			found = line;
+	}
+	if (!found)
+		return 0;
+	*ret_rest = strdup(behind_stamp(found) + strlen(head));
+	return *ret_rest ? 1 : -ENOMEM;
+}
+
+static bool tells_of_a_crash(const char *line)
+{
+	static const char *const heads[] = {
+		"Kernel panic", "BUG:",	  "Oops",     "general protection",
+		"WARNING:",	"INFO:",  "watchdog", "kernel BUG",
+		"divide error", "Unable", "VFS:",     "sysrq:",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		if (begins(line, heads[i]))
+			return true;
+	}
+	return false;
+}
+
+void tail_report(const struct tail *t)
+{
+	AUTO_FREE char *text = text_of(t);
+	char *lines[TAIL_LINES], *rest = text, *line;
+	bool crash = false;
+	size_t n = 0;
+
+	if (!text)
+		return;
+	while ((line = next_line(&rest))) {
+		if (!crash && tells_of_a_crash(line)) {
+			crash = true;
+			n = 0;
+		}
+		if (!*line)
+			continue;
+		if (n < TAIL_LINES) {
+			lines[n++] = line;
+		} else if (!crash) { /* else the first ones say most */
+			memmove(lines, lines + 1,
+				(TAIL_LINES - 1) * sizeof(*lines));
+			lines[TAIL_LINES - 1] = line;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		report("guest: %s", lines[i]);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * plan.h - what moat's init does in the guest, as one archive: init itself,
+ * the kernel modules, and its instructions (vmm/launch/protocol.h).
+ */
+#ifndef MOAT_VMM_LAUNCH_PLAN_H
+#define MOAT_VMM_LAUNCH_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+
+enum launch_root {
+	LAUNCH_ROOT_INITRD, /* the user's initrd is the root */
+	LAUNCH_ROOT_DISK,   /* a disk, under an overlay */
+	LAUNCH_ROOT_RWDISK,
+	LAUNCH_ROOT_SHARE, /* a virtiofs, under an overlay */
+};
+
+struct launch_mount {
+	const char *tag;
+	const char *path; /* in the guest, absolute */
+	bool readonly;
+};
+
+/* Strings are the caller's. */
+struct launch_plan {
+	const char *modules; /* the folder; NULL: the kernel needs none */
+	enum launch_root root;
+	const char *root_source; /* "/dev/vda", or the share's tag */
+	const char *root_type;	 /* the disk's file system: "ext4" */
+	const struct launch_mount *mounts;
+	size_t nmounts;
+	bool disks;		 /* there are some */
+	unsigned tty;		 /* LAUNCH_TTY_... */
+	unsigned cols, rows;	 /* of it; 0: unknown */
+	const char *hostname;	 /* NULL: the kernel's */
+	const char *cwd;	 /* NULL: / */
+	const char *user;	 /* NULL: root */
+	const char *const *env;	 /* "KEY=VALUE", up to a NULL */
+	const char *const *argv; /* the command, up to a NULL */
+};
+
+/*
+ * launch_plan_write - append the archive to @b.
+ *
+ * Return: 0; -ENODEV if the kernel lacks a driver that the plan needs; -errno;
+ * all with a sentence.
+ */
+int launch_plan_write(const struct launch_plan *p, struct buf *b,
+		      struct err *err);
+
+#endif
