@@ -101,7 +101,6 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 
 	s->operand_name = c->operand;
 	r = args_apply(s, argc, argv, c->scope, err);
-
 	if (r < 0 && has_guest_command(argc, argv))
 		return STATUS_LAUNCH;
 	if (r < 0)

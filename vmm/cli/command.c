@@ -27,6 +27,29 @@ static const struct command table[] = {
 		.run = command_run,
 	},
 	{
+		.name = "list",
+		.help = "print the guests that run",
+		.scope = OPTION_EVERYWHERE,
+		.run = command_list,
+	},
+	{
+		.name = "stop",
+		.args = "NAME",
+		.help = "end a guest: SIGTERM for its command, force after "
+			"10 s",
+		.scope = OPTION_EVERYWHERE,
+		.operand = "NAME",
+		.run = command_stop,
+	},
+	{
+		.name = "console",
+		.args = "NAME",
+		.help = "the console of a guest that runs; Ctrl-a x leaves it",
+		.scope = OPTION_EVERYWHERE,
+		.operand = "NAME",
+		.run = command_console,
+	},
+	{
 		.name = "check",
 		.help = "say whether this host can run guests, and what is "
 			"missing",

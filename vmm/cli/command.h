@@ -40,5 +40,9 @@ int command_run(struct settings *s, struct err *err);
 int command_check(struct settings *s, struct err *err);
 int command_topology(struct settings *s, struct err *err);
 int command_trace(struct settings *s, struct err *err);
+/* guests.c */
+int command_list(struct settings *s, struct err *err);
+int command_stop(struct settings *s, struct err *err);
+int command_console(struct settings *s, struct err *err);
 
 #endif

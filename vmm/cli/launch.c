@@ -2,6 +2,7 @@
 #include "vmm/cli/launch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,6 +32,27 @@ static void on_news(struct session *s)
 {
 	launch_news(container_of(s, struct launch, session));
 }
+
+/* First as kill(1) would, then as Ctrl-a x does. */
+static void on_stop(struct service *s, bool again)
+{
+	struct launch *l = container_of(s, struct launch, service);
+
+	if (again || !session_signal(&l->session, SIGTERM))
+		guard_ask(&l->guard);
+}
+
+static void on_typed(struct service *s, const uint8_t *buf, size_t len)
+{
+	struct launch *l = container_of(s, struct launch, service);
+
+	(void)stream_send(&l->kernel_text.end, buf, len);
+}
+
+static const struct service_ops service_ops = {
+	.stop = on_stop,
+	.typed = on_typed,
+};
 
 static const struct session_ops session_ops = {.changed = on_news};
 
@@ -73,10 +95,12 @@ static int run_machine(struct launch *l, struct err *err)
 {
 	int status = STATUS_LAUNCH;
 
-	if (launch_attach_streams(l, err) == 0 && watch_boot(l, err) == 0)
+	if (launch_attach_streams(l, err) == 0 && watch_boot(l, err) == 0 &&
+	    service_attach(&l->service, mach_loop(l->m), err) == 0)
 		status = run_guest(l, err);
 	guard_watch(&l->guard, NULL);
 	loop_timer_del(&l->boot_timer);
+	service_detach(&l->service);
 	launch_detach_streams(l);
 	return status;
 }
@@ -120,13 +144,43 @@ static int run(struct launch *l, struct err *err)
 {
 	int status;
 
-	if (launch_configure(l, err) < 0)
-		return STATUS_LAUNCH;
 	if (session_init(&l->session, &session_ops, err) < 0)
 		return STATUS_LAUNCH;
 	status = run_guarded(l, err);
 	session_fini(&l->session);
 	return status;
+}
+
+static int run_named(struct launch *l, struct err *err)
+{
+	const struct settings *s = l->settings;
+	int status;
+
+	if (launch_configure(l, err) < 0)
+		return STATUS_LAUNCH;
+	if (service_init(&l->service, &service_ops, s->name,
+			 (const char *const *)s->command, err) < 0)
+		return STATUS_LAUNCH;
+	status = run(l, err);
+	service_fini(&l->service);
+	return status;
+}
+
+static int run_reported(struct launch *l, struct err *err)
+{
+	struct err other = {""};
+	int status;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &l->start);
+	status = run_named(l, err);
+	if (err->msg[0]) {
+		l->trouble = "moat";
+		(void)snprintf(l->why, sizeof(l->why), "%s", err->msg);
+	}
+	if (launch_write_junit(l, status, &other) == 0)
+		return status;
+	report("%s", other.msg);
+	return status == 0 ? STATUS_LAUNCH : status;
 }
 
 int launch_run(struct settings *s, struct err *err)
@@ -140,7 +194,7 @@ int launch_run(struct settings *s, struct err *err)
 	}
 	l->settings = s;
 	buf_init(&l->archive);
-	status = run(l, err);
+	status = run_reported(l, err);
 	buf_fini(&l->archive);
 	free(l->cmdline);
 	launch_kernel_fini(&l->kernel);

@@ -7,11 +7,13 @@
 #define MOAT_VMM_CLI_LAUNCH_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "core/buf.h"
 #include "core/loop.h"
 #include "vmm/cli/guard.h"
 #include "vmm/cli/host_console.h"
+#include "vmm/cli/service.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/tail.h"
 #include "vmm/launch/kernel.h"
@@ -33,11 +35,13 @@ struct launch {
 	struct mach *m;
 	struct guard guard;
 	struct session session;
+	struct service service;
 	struct host_console streams[LAUNCH_STREAMS];
 	struct host_console kernel_text;
 	unsigned nconsoles; /* of the four that are made */
 	struct tail tail;   /* of the kernel's text */
 	struct loop_timer boot_timer;
+	struct timespec start;
 	uint16_t cols, rows; /* what the guest knows */
 	/* On the loop; read when it runs no more. */
 	bool input_over, closed_input;
@@ -45,6 +49,9 @@ struct launch {
 	bool draining;
 	unsigned caught_up, wanted; /* streams */
 	unsigned drain_waits;
+	/* What kept the command from its end, for the report; NULL: nothing. */
+	const char *trouble;
+	char why[256];
 };
 
 /* launch_config.c: fill in config, cmdline and archive.
@@ -62,7 +69,10 @@ void launch_news(struct launch *l);
 /* The window may have another size; any thread. */
 void launch_resized(struct launch *l);
 
-/* launch_end.c: say how it ended.  Return: moat's exit status. */
+/* launch_end.c: write settings.junit_path.  Return: 0 or -errno with a
+ * sentence. */
+int launch_write_junit(struct launch *l, int status, struct err *err);
+/* Say how it ended, and note it for that report.  Return: moat's exit status. */
 int launch_report(struct launch *l, enum mach_outcome outcome);
 
 #endif

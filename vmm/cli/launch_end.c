@@ -3,54 +3,91 @@
  * How a command in a guest ended, in a status and, if it was not the command
  * that ended the run, a line.
  */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/err.h"
 #include "vmm/cli/launch.h"
+#include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
+#include "vmm/launch/junit.h"
 
-static void report_state(const struct session_news *news)
+/* The last line on standard error, and the report's. */
+__attribute__((format(printf, 3, 4))) static void
+conclude(struct launch *l, const char *trouble, const char *fmt, ...)
 {
-	if (news->state < SESSION_RUNNING)
-		report("the command was not started: %s",
-		       news->state == SESSION_BOOTING
-			       ? "the kernel had not come to its first process"
-			       : "the guest was still being set up");
+	va_list ap;
+
+	l->trouble = trouble;
+	va_start(ap, fmt);
+	(void)vsnprintf(l->why, sizeof(l->why), fmt, ap);
+	va_end(ap);
+	report("%s", l->why);
 }
 
-static int report_panic(struct launch *l, const char *what)
+static int end_by_panic(struct launch *l, const char *what)
 {
+	char *text = NULL;
+
 	tail_report(&l->tail);
-	report("%s", what);
+	if (tail_find(&l->tail, "Kernel panic - not syncing: ", &text) == 1)
+		conclude(l, "panic", "%s: %s", what, text);
+	else
+		conclude(l, "panic", "%s", what);
+	free(text);
 	return STATUS_GUEST;
 }
 
-static int report_stuck(struct launch *l)
+static int end_by_stuck_boot(struct launch *l)
 {
 	tail_report(&l->tail);
-	report("the guest did not start: its kernel had not come to its first "
-	       "process after %d s",
-	       LAUNCH_BOOT_MS / 1000);
+	conclude(l, "moat",
+		 "the guest did not start: its kernel had not come to its "
+		 "first process after %d s",
+		 LAUNCH_BOOT_MS / 1000);
 	return STATUS_LAUNCH;
 }
 
-static int report_stopped(struct launch *l, const struct session_news *news)
+static int end_by_timeout(struct launch *l, const struct session_news *news)
+{
+	const double s = (double)l->settings->timeout_ms / 1000;
+
+	if (news->state == SESSION_BOOTING) {
+		tail_report(&l->tail);
+		conclude(l, "timeout",
+			 "timeout after %g s: the command was not started, the "
+			 "kernel had not come to its first process",
+			 s);
+	} else if (news->state == SESSION_UP) {
+		conclude(l, "timeout",
+			 "timeout after %g s: the command was not started, the "
+			 "guest was still being set up",
+			 s);
+	} else {
+		conclude(l, "timeout",
+			 "timeout: the command has not ended after %g s", s);
+	}
+	return STATUS_TIMEOUT;
+}
+
+static int end_by_request(struct launch *l, const struct session_news *news)
 {
 	int sig;
 
 	switch (guard_cause(&l->guard, &sig)) {
 	case GUARD_TIMEOUT:
-		if (news->state < SESSION_RUNNING)
-			tail_report(&l->tail);
-		report_state(news);
-		guard_report_timeout(&l->guard);
-		return STATUS_TIMEOUT;
+		return end_by_timeout(l, news);
 	case GUARD_SIGNAL:
+		conclude(l, "moat", "ended by signal %d", sig);
 		return STATUS_SIGNAL + sig;
 	case GUARD_USER:
-		report("ended by Ctrl-a x");
-		return STATUS_SIGNAL + SIGINT;
+		conclude(l, "moat", "ended on request");
+		return STATUS_SIGNAL + SIGTERM;
 	case GUARD_NONE:
 		break;
 	}
@@ -58,16 +95,17 @@ static int report_stopped(struct launch *l, const struct session_news *news)
 }
 
 /* Init has no port to say it through: then it is in the kernel's text. */
-static int report_gone(struct launch *l, const char *how)
+static int end_by_guest(struct launch *l, const char *how)
 {
 	char *why;
 
 	if (tail_find(&l->tail, "moat: fail ", &why) == 1) {
-		report("in the guest: %s", why);
+		conclude(l, "moat", "in the guest: %s", why);
 		free(why);
 	} else {
 		tail_report(&l->tail);
-		report("the guest %s before the command ended", how);
+		conclude(l, "moat", "the guest %s before the command ended",
+			 how);
 	}
 	return STATUS_LAUNCH;
 }
@@ -80,26 +118,68 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 	if (news.state == SESSION_EXITED)
 		return news.status;
 	if (news.state == SESSION_FAILED) {
-		report("in the guest: %s", news.why);
+		conclude(l, "moat", "in the guest: %s", news.why);
 		return STATUS_LAUNCH;
 	}
 	if (l->stuck)
-		return report_stuck(l);
+		return end_by_stuck_boot(l);
 	switch (outcome) {
 	case MACH_PANICKED:
-		return report_panic(l, "the guest's kernel panicked");
+		return end_by_panic(l, "the guest's kernel panicked");
 	case MACH_CRASHED: /* the machine has said how */
-		return report_panic(l, "the guest crashed");
-	case MACH_HALTED:
-		return report_gone(l, "halted");
+		return end_by_panic(l, "the guest crashed");
 	case MACH_STOPPED:
-		return report_stopped(l, &news);
+		return end_by_request(l, &news);
 	case MACH_POWERED_OFF:
-		return report_gone(l, "powered off");
+		return end_by_guest(l, "powered off");
 	case MACH_REBOOTED:
-		return report_gone(l, "rebooted");
+		return end_by_guest(l, "rebooted");
+	case MACH_HALTED:
+		return end_by_guest(l, "halted");
 	case MACH_FAILED:
 		break;
 	}
 	return STATUS_LAUNCH;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) +
+	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+int launch_write_junit(struct launch *l, int status, struct err *err)
+{
+	const struct settings *s = l->settings;
+	const struct junit j = {
+		.command = (const char *const *)s->command,
+		.kernel = l->kernel.path ? l->kernel.path : "",
+		.seconds = seconds_since(&l->start),
+		.status = status,
+		.trouble = l->trouble,
+		.text = l->why,
+	};
+	FILE *f;
+	int fd, r;
+
+	if (!s->junit_path)
+		return 0;
+	fd = output_file_open(s, "--junit '", s->junit_path, err);
+	if (fd < 0)
+		return fd;
+	f = fdopen(fd, "w");
+	if (!f) {
+		close(fd);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	junit_write(&j, f);
+	r = ferror(f) ? -EIO : 0;
+	if (fclose(f) != 0)
+		r = -errno;
+	return r < 0 ? err_errno(err, -r, "--junit '%.120s': cannot write",
+				 s->junit_path)
+		     : 0;
 }

@@ -131,7 +131,10 @@ static const struct host_console_ops err_ops = {
 static void on_kernel_text(struct host_console *c, const uint8_t *buf,
 			   size_t len)
 {
-	tail_add(&container_of(c, struct launch, kernel_text)->tail, buf, len);
+	struct launch *l = container_of(c, struct launch, kernel_text);
+
+	tail_add(&l->tail, buf, len);
+	service_seen(&l->service, buf, len);
 }
 
 static void on_panic_text(struct host_console *c)

@@ -81,6 +81,12 @@ static const struct cli_option table[] = {
 		.name = "log", .arg = "FILE", .set = set_log,
 		.help = "the kernel's log, apart from the command's text",
 	}, {
+		.name = "junit", .arg = "FILE", .set = set_junit,
+		.help = "a JUnit report of the run, for CI",
+	}, {
+		.name = "name", .arg = "NAME", .set = set_name,
+		.help = "what 'moat list' calls it (default: a number)",
+	}, {
 		.name = "timeout", .arg = "TIME|none", .set = set_timeout,
 		.help = "end the run after this long, like 30s or 5m",
 	}, {

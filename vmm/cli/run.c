@@ -13,6 +13,7 @@
 #include "vmm/cli/host_console.h"
 #include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
+#include "vmm/cli/service.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
@@ -26,6 +27,7 @@ struct run {
 	struct mach *m;
 	struct guard guard;
 	struct host_console console;
+	struct service service;
 	uint16_t cols, rows; /* what the guest has been told */
 	unsigned drain_waits;
 	bool drain_cut;
@@ -102,12 +104,36 @@ static void on_panic_text(struct host_console *c)
 	mach_panicked(of_console(c)->m);
 }
 
+static void on_text(struct host_console *c, const uint8_t *buf, size_t len)
+{
+	service_seen(&of_console(c)->service, buf, len);
+}
+
 static const struct host_console_ops console_ops = {
+	.seen = on_text,
 	.end = on_end_key,
 	.help = on_help_key,
 	.resized = on_console_resized,
 	.may_read = may_read_terminal,
 	.panicked = on_panic_text,
+};
+
+static void on_stop(struct service *s, bool again)
+{
+	(void)again;
+	guard_ask(&container_of(s, struct run, service)->guard);
+}
+
+static void on_typed(struct service *s, const uint8_t *buf, size_t len)
+{
+	struct run *run = container_of(s, struct run, service);
+
+	(void)stream_send(&run->console.end, buf, len);
+}
+
+static const struct service_ops service_ops = {
+	.stop = on_stop,
+	.typed = on_typed,
 };
 
 /*
@@ -306,9 +332,11 @@ static int run_machine(struct run *run, struct err *err)
 	if (open_output(run, err) < 0 || open_trace(run, err) < 0)
 		return STATUS_HOST;
 	if (host_console_attach(&run->console, mach_console(run->m),
-				mach_loop(run->m), err) == 0)
+				mach_loop(run->m), err) == 0 &&
+	    service_attach(&run->service, mach_loop(run->m), err) == 0)
 		status = status_of_outcome(run, run_guest(run, err));
 	guard_watch(&run->guard, NULL);
+	service_detach(&run->service);
 	host_console_detach(&run->console);
 	return status;
 }
@@ -340,6 +368,19 @@ static int guarded_run(struct run *run, struct err *err)
 	return status;
 }
 
+static int run_named(struct run *run, struct err *err)
+{
+	const struct settings *s = run->settings;
+	const char *const words[] = {s->machine.kernel, NULL};
+	int status;
+
+	if (service_init(&run->service, &service_ops, s->name, words, err) < 0)
+		return STATUS_HOST;
+	status = guarded_run(run, err);
+	service_fini(&run->service);
+	return status;
+}
+
 static int run_with_console(struct run *run, struct err *err)
 {
 	int status;
@@ -347,7 +388,7 @@ static int run_with_console(struct run *run, struct err *err)
 	if (host_console_init(&run->console, &console_ops, STDIN_FILENO, err) <
 	    0)
 		return STATUS_HOST;
-	status = guarded_run(run, err);
+	status = run_named(run, err);
 	host_console_fini(&run->console);
 	return status;
 }

@@ -48,6 +48,8 @@ int set_modules(struct settings *s, const char *value, struct err *err);
 int set_env(struct settings *s, const char *value, struct err *err);
 int set_pwd(struct settings *s, const char *value, struct err *err);
 int set_user(struct settings *s, const char *value, struct err *err);
+int set_junit(struct settings *s, const char *value, struct err *err);
+int set_name(struct settings *s, const char *value, struct err *err);
 int set_log(struct settings *s, const char *value, struct err *err);
 
 /* Flags. */

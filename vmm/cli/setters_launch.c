@@ -11,6 +11,7 @@
 #include "vmm/cli/setters.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/value.h"
+#include "vmm/launch/registry.h"
 
 int set_root(struct settings *s, const char *value, struct err *err)
 {
@@ -39,6 +40,20 @@ int set_pwd(struct settings *s, const char *value, struct err *err)
 int set_log(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &s->log_path, err);
+}
+
+int set_junit(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &s->junit_path, err);
+}
+
+int set_name(struct settings *s, const char *value, struct err *err)
+{
+	int r = registry_check_name(value, err);
+
+	if (r == 0)
+		s->name = value;
+	return r;
 }
 
 int settings_add_env(struct settings *s, const char *word, struct err *err)
