@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# ACPI without VIOT: the IOMMU's driver first, then the module.
+
+guest() {
+	check "there is no VIOT" [ ! -e /sys/firmware/acpi/tables/VIOT ]
+	tell_iommu "$(disk data)"
+	copy_disk data copy
+}
+
+take_topology_module virtio-iommu virtio_iommu_topology virtio_blk
+make_disk data
+make_blank_disk copy
+boot --viot off --iommu on --disk path=data.img,id=data --disk path=copy.img,id=copy
+told_is type DMA-FQ
+told_is endpoints '0000:00:03.0 0000:00:05.0 0000:00:06.0'
+disk_was_copied data copy
+iommu_was_used
