@@ -19,7 +19,8 @@
  *
  * A user that has used barriers for a while stores @quick, with one more, and
  * then looks for notices again: either the writer sees @quick when it settles,
- * or the user hears what it has posted.
+ * or the user hears what it has posted.  After the number it loads @quick once
+ * more: the writer may have taken it back already.
  */
 #include "iommu/notice.h"
 
@@ -70,32 +71,23 @@ static void range_since(const struct notice *n, uint64_t from, uint64_t to,
 	*ret_last = ~UINT64_C(0);
 }
 
-/* The user without @quick.  Return: the last notice. */
-static uint64_t hear_with_barrier(struct notice *n)
-{
-	if (n->recall->heard != 0) { /* it has been taken back */
-		n->recall->heard = 0;
-		n->barriers = 0;
-		atomic_thread_fence(memory_order_seq_cst);
-	}
-	if (n->able && ++n->barriers >= NOTICE_PATIENCE) {
-		atomic_store_explicit(&n->quick, true, memory_order_seq_cst);
-		n->recall->heard = last_number(n);
-		return n->recall->heard;
-	}
-	return last_number(n);
-}
-
 bool notice_hear(struct notice *n, iova_t *ret_first, iova_t *ret_last)
 {
-	uint64_t before = n->acted;
-	uint64_t now = last_number(n);
+	struct recall *r = n->recall;
+	uint64_t before = n->acted, now;
 
-	/* After the number: see above. */
-	if (atomic_load_explicit(&n->quick, memory_order_acquire))
-		n->recall->heard = now;
-	else
-		now = hear_with_barrier(n);
+	if (r->heard == 0 && n->able && ++n->barriers >= NOTICE_PATIENCE)
+		atomic_store_explicit(&n->quick, true, memory_order_seq_cst);
+	now = last_number(n);
+	/* After the number, also if it has just been set: see above. */
+	if (atomic_load_explicit(&n->quick, memory_order_acquire)) {
+		r->heard = now;
+	} else if (r->heard != 0) { /* the hold was stored without barrier */
+		r->heard = 0;
+		n->barriers = 0;
+		atomic_thread_fence(memory_order_seq_cst);
+		now = last_number(n);
+	}
 	n->acted = now;
 	/* Pairs with notice_settle(). */
 	atomic_store_explicit(&n->answered, now, memory_order_release);

@@ -123,7 +123,7 @@ START_TEST(silent_user_is_made_to_use_barriers)
 	expect_everything();
 	ck_assert(notice_barrier_due(&n));
 	/* And has to earn it again. */
-	for (unsigned k = 0; k < NOTICE_PATIENCE - 2; k++)
+	for (unsigned k = 0; k < NOTICE_PATIENCE - 1; k++)
 		ck_assert(!look());
 	ck_assert(notice_barrier_due(&n));
 	ck_assert(!look());

@@ -64,10 +64,12 @@ tier_asan() {
 		meson_test asan --no-suite tree
 }
 
-# In one process each, where ThreadSanitizer sees all threads.
+# In one process each, where ThreadSanitizer sees all threads.  With --long,
+# each race between readers, a writer and holds runs for a minute.
 tier_tsan() {
+	[ -z "$long" ] || export MOAT_RACE_MS=60000 CK_DEFAULT_TIMEOUT=600
 	CC=clang build tsan -Db_sanitize=thread -Db_lundef=false
-	CK_FORK=no TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 meson_test tsan --no-suite tree
+	CK_FORK=no TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 meson_test tsan --no-suite tree ${long:+--timeout-multiplier 10}
 }
 
 # Each target runs for some seconds, or with --long for ten minutes.

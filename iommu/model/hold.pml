@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * hold.pml - readers, writer and holds, for Spin.   (iommu/hold.c, notice.c)
+ *
+ * One user translates two addresses, A and B, again and again, by the short
+ * way when it remembers A.  One writer maps A in a table node of its own,
+ * unmaps it, waits as hold.c says, frees the node and then owns A's memory;
+ * ROUNDS times.  B is not mapped, but its way leads into the same node.
+ *
+ * The user's stores go through a buffer, as on x86 and worse processors: the
+ * writer sees them later, in order.  barrier() is a full barrier of the user's;
+ * barrier_all() is membarrier(), called by the writer.  The writer's own
+ * barriers are where its program has them, so its stores are in order.
+ *
+ * Checked: no access to memory the writer owns, no touch of a node that is
+ * freed, nobody waits for ever.  Each -DBREAK_... leaves out a step that is
+ * needed, to see that the model notices.
+ */
+
+#ifndef ROUNDS
+#define ROUNDS 2
+#endif
+
+#define FREE    0
+#define WALKING 1
+#define SETTLED 2
+
+#define A 0
+#define B 1
+
+/* Shared memory. */
+byte state = FREE;		/* of the only hold: phase, address, use */
+byte posted = 1, answered = 0;
+bool quick = false;
+bool mapped = false;		/* the leaf of A */
+byte root = 0;			/* the node in the table; 0: none */
+byte gen = 1;
+bool care = false;
+
+/* What is checked. */
+bool owned = true;		/* A's memory is the writer's */
+bool freed[ROUNDS + 2];
+bool finished = false;
+
+/* Sleep and wake-up, by the gate's lock. */
+bool asleep = false;
+
+/* The user's store buffer. */
+#define V_STATE    0
+#define V_ANSWERED 1
+#define V_QUICK    2
+chan buffer = [3] of { byte, byte };
+
+#define HOLD(phase, at, use) ((phase) | (at) << 2 | (use) << 3)
+#define PHASE(s) ((s) & 3)
+#define AT(s)    (((s) >> 2) & 1)
+/* The hold that was seen in @s is over. */
+#define OVER(s)  (PHASE(state) == FREE || state >> 2 != (s) >> 2)
+
+inline apply(var, val)
+{
+	if
+	:: var == V_STATE -> state = val
+	:: var == V_ANSWERED -> answered = val
+	:: var == V_QUICK -> quick = val
+	fi
+}
+
+/* Stores become visible at any time. */
+active proctype processor()
+{
+	byte var, val;
+
+end:	do
+	:: atomic { buffer?var, val -> apply(var, val) }
+	od
+}
+
+inline store(var, val)
+{
+	buffer!var, val
+}
+
+inline barrier()
+{
+	(len(buffer) == 0)
+}
+
+inline barrier_all()
+{
+	atomic {
+		do
+		:: buffer?v, w -> apply(v, w)
+		:: empty(buffer) -> break
+		od
+	}
+}
+
+active proctype user()
+{
+	byte heard = 0, acted = 1, now, g;
+	bit use = 0;	/* the count of uses, modulo 2 */
+	byte node = 0, node_gen = 0;	/* what the table cache remembers */
+	bool remembered = false;	/* A, with the memory behind it */
+	byte at;
+	bool found, just = false;
+
+	do
+	:: true -> break	/* silent from now on */
+	:: !finished ->
+		if
+		:: at = A
+		:: at = B
+		fi;
+		use = 1 - use;
+		if
+		:: at == A && remembered && heard != 0 ->
+			store(V_STATE, HOLD(SETTLED, A, use));
+			now = posted;
+			if
+			:: now == heard ->
+				assert(!owned);
+				store(V_STATE, FREE);
+				goto ended
+			:: else ->
+				store(V_STATE, FREE);
+				goto ended
+			fi
+		:: true
+		fi;
+		/* the long way */
+		use = 1 - use;
+		store(V_STATE, HOLD(WALKING, at, use));
+		if
+#ifndef BREAK_USER_BARRIER
+		:: heard == 0 -> barrier()
+#endif
+		:: else
+		fi;
+		now = posted;
+		if
+		:: now == heard -> skip
+		:: else ->
+			/* notice_hear() */
+			if
+			:: heard == 0 ->	/* patience is over */
+				store(V_QUICK, true);
+#ifndef BREAK_QUICK_BARRIER
+				barrier()
+#else
+				just = true	/* seen by itself already */
+#endif
+			:: true
+			fi;
+			now = posted;
+#ifdef BREAK_QUICK_AGAIN
+			if
+			:: heard == 0 -> heard = now; goto heard_it
+			:: else
+			fi;
+#endif
+			if
+			:: quick || just -> heard = now
+			:: else ->
+				if
+				:: heard != 0 ->
+					heard = 0;
+					barrier();
+					now = posted
+				:: else
+				fi
+			fi;
+			just = false;
+heard_it:
+			store(V_ANSWERED, now);
+			if
+			:: now != acted -> acted = now; remembered = false
+			:: else
+			fi
+		fi;
+		/* walk */
+		found = false;
+		g = gen;
+		if
+		:: node != 0 && node_gen == g -> skip
+		:: else -> node = root; node_gen = g
+		fi;
+		if
+		:: node != 0 ->
+			assert(!freed[node]);
+			found = (at == A && mapped);
+			assert(!freed[node])
+		:: else
+		fi;
+		if
+		:: found ->
+			store(V_STATE, HOLD(SETTLED, at, use));
+			remembered = true;
+			assert(!owned)
+		:: else
+		fi;
+		store(V_STATE, FREE);
+ended:		/* the end of a hold looks for waiters */
+		now = 0;
+		g = 0;
+		found = false;
+		if
+		:: care -> barrier(); asleep = false
+		:: else
+		fi
+	od
+}
+
+/* wait_for_end(): until the hold that is seen now is over. */
+inline wait_end()
+{
+	if
+	:: true -> OVER(s)	/* it spins */
+	:: true ->
+		care = true;
+#ifndef BREAK_WAITER_BARRIER
+		barrier_all();
+#endif
+		do
+		:: atomic { OVER(s) -> break }
+		:: atomic { !OVER(s) -> asleep = true };
+			!asleep
+		od;
+		care = false
+	fi
+}
+
+active proctype writer()
+{
+	byte round = 1, s, v, w;
+
+	do
+	:: round > ROUNDS -> break
+	:: else ->
+		/* MAP, a new node */
+		owned = false;
+		mapped = true;
+		root = round;
+		/* UNMAP: W1 */
+		mapped = false;
+		root = 0;
+		gen++;
+		/* W2 */
+		posted++;
+		if
+		:: quick ->
+			if
+			:: answered == posted
+			:: true ->	/* silent for too long */
+				quick = false;
+#ifndef BREAK_SECOND_NOTICE
+				posted++;
+#endif
+#ifndef BREAK_BARRIER_ALL
+				barrier_all()
+#endif
+			fi
+		:: else
+		fi;
+		/* W3 to W5 */
+		s = state;
+		if
+		:: PHASE(s) != FREE && AT(s) == A -> wait_end()
+		:: else
+		fi;
+		owned = true;
+#ifndef BREAK_WALKS
+		/* W6 */
+		s = state;
+		if
+		:: PHASE(s) == WALKING -> (state != s)
+		:: else
+		fi;
+#endif
+		s = 0;
+		/* W7 */
+		freed[round] = true;
+		round++
+	od;
+	finished = true
+}
