@@ -225,6 +225,9 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 		return gmem_iov(d->mem, at, len, iov, max);
 	if (max == 0)
 		return -E2BIG;
+	if (d->ops->lookup && recall_in_page(at, len) &&
+	    d->ops->lookup(d, at, len, access, iov, hold))
+		return 1;
 	n = translate(d, at, len, access, slices,
 		      max < DMA_IOV_MAX ? max : DMA_IOV_MAX, hold);
 	if (n < 0)

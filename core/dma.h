@@ -73,6 +73,16 @@ struct dma_ops {
 	 * that was recalled: it has ended and somebody may have to be woken.
 	 */
 	void (*release)(struct dma *d, struct dma_hold *hold);
+	/*
+	 * May be NULL: translate() does it.  A buffer within a page that is
+	 * not remembered: remember and recall it.
+	 *
+	 * Return: true with one iovec and a recalled hold; false if this is no
+	 * common case (nothing is held, no fault reported).
+	 */
+	bool (*lookup)(struct dma *d, iova_t at, uint64_t len,
+		       enum dma_access access, struct iovec *iov,
+		       struct dma_hold *hold);
 };
 
 struct dma {
@@ -135,7 +145,7 @@ static inline bool dma_iov_recall(struct dma *d, enum dma_access access,
 		return false;
 	hold->dma = d;
 	hold->recalled = true;
-	if (recall_hold(d->recall, at))
+	if (recall_hold(d->recall, at, RECALL_HELD))
 		return true;
 	recall_in_vain(d->recall);
 	dma_done(hold);

@@ -38,8 +38,10 @@ struct recall_page {
 	uint64_t to_host; /* host address less IOVA, modulo 2^64 */
 };
 
-/* The lowest two bits of tags, and of @page: something is held. */
+/* The lowest two bits of tags; and of @page: held while it is looked up, or
+ * held. */
 #define RECALL_ACCESS UINT64_C(3)
+#define RECALL_WALK   UINT64_C(1)
 #define RECALL_HELD   UINT64_C(2)
 /* One more use, in @page. */
 #define RECALL_USE_SHIFT 2
@@ -103,25 +105,35 @@ static inline bool recall_find(const struct recall *r, uint64_t at,
 
 /*
  * recall_hold - hold the page that @at is in, which recall_find() has found.
+ * @how: RECALL_HELD; RECALL_WALK if it is yet to be looked up, until
+ * recall_walked()
  *
  * Return: true if it is as it was remembered; else there is news, and the hold
  * is to be ended unused.
  */
-static inline bool recall_hold(struct recall *r, uint64_t at)
+static inline bool recall_hold(struct recall *r, uint64_t at, uint64_t how)
 {
 	uint64_t use = atomic_load_explicit(&r->uses, memory_order_relaxed) + 1;
 
 	atomic_store_explicit(&r->uses, use, memory_order_relaxed);
-	atomic_store_explicit(&r->page,
-			      (at & ~RECALL_PAGE_MASK) |
-				      (use << RECALL_USE_SHIFT &
-				       RECALL_PAGE_MASK) |
-				      RECALL_HELD,
-			      memory_order_release);
+	atomic_store_explicit(
+		&r->page,
+		(at & ~RECALL_PAGE_MASK) |
+			(use << RECALL_USE_SHIFT & RECALL_PAGE_MASK) | how,
+		memory_order_release);
 	/* The compiler keeps the order; the processor need not. */
 	atomic_signal_fence(memory_order_seq_cst);
 	return atomic_load_explicit(&r->posted, memory_order_acquire) ==
 	       r->heard;
+}
+
+static inline void recall_walked(struct recall *r)
+{
+	uint64_t page = atomic_load_explicit(&r->page, memory_order_relaxed);
+
+	/* Release: what was looked up has been loaded. */
+	atomic_store_explicit(&r->page, page ^ (RECALL_WALK | RECALL_HELD),
+			      memory_order_release);
 }
 
 /*

@@ -71,7 +71,9 @@
 #define SPINS 256
 
 /* One rule for both kinds of state. */
-static_assert(HOLD_SETTLED == RECALL_HELD && HOLD_USE == RECALL_USE_SHIFT,
+static_assert((int)HOLD_SETTLED == RECALL_HELD &&
+		      (int)HOLD_WALKING == RECALL_WALK &&
+		      HOLD_USE == RECALL_USE_SHIFT,
 	      "state_over()");
 
 #define USE BIT_ULL(HOLD_USE) /* one more use of the slot */
@@ -348,13 +350,14 @@ bool hold_wait(struct hold_table *t, iova_t first, iova_t last)
 }
 
 /* The lookup may be on a thread that does not run now. */
-static void wait_walk(const struct hold_slot *s)
+static void wait_walk(const _Atomic uint64_t *s)
 {
-	uint64_t state = slot_state(s);
+	uint64_t state = atomic_load_explicit(s, memory_order_seq_cst);
 
 	if ((state & HOLD_PHASE) != HOLD_WALKING)
 		return;
-	for (unsigned i = 0; slot_state(s) == state; i++) {
+	for (unsigned i = 0;
+	     atomic_load_explicit(s, memory_order_seq_cst) == state; i++) {
 		if (i < SPINS)
 			cpu_relax();
 		else
@@ -364,11 +367,12 @@ static void wait_walk(const struct hold_slot *s)
 
 void hold_wait_walks(struct hold_table *t)
 {
+	wait_walk(&t->recall->page);
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);
 
 		for (unsigned n = 0; n < top; n++)
-			wait_walk(&c->slots[n]);
+			wait_walk(&c->slots[n].state);
 	}
 }

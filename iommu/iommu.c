@@ -108,6 +108,7 @@ void iommu_free(struct iommu *i)
 			domain_free(
 				container_of(pos, struct iommu_domain, node));
 	iommu_dead_free(i);
+	pt_pool_fini(&i->pool);
 	for (size_t n = 0; n < i->neps; n++)
 		endpoint_free(i->eps[n]);
 	free(i->eps);

@@ -103,13 +103,46 @@ static void pool_charge(struct pt_pool *pool, int64_t bytes)
 			      memory_order_relaxed);
 }
 
+/* Return: a node without entries, or NULL. */
+static struct pt_node *spare_take(struct pt_pool *pool)
+{
+	struct pt_node *n = pool->spare;
+
+	if (n) {
+		pool->spare = n->next;
+		pool->nspare--;
+	}
+	return n;
+}
+
+/* @n has no entries: it is kept for the next one, or freed. */
+static void spare_put(struct pt_pool *pool, struct pt_node *n)
+{
+	pool_charge(pool, -(int64_t)sizeof(*n));
+	if (pool->nspare == PT_SPARE_MAX) {
+		free(n);
+		return;
+	}
+	n->next = pool->spare;
+	pool->spare = n;
+	pool->nspare++;
+}
+
+void pt_pool_fini(struct pt_pool *pool)
+{
+	while (pool->spare)
+		free(spare_take(pool));
+}
+
 static struct pt_node *node_new(struct pgtable *t, unsigned level, iova_t at)
 {
 	struct pt_node *n;
 
 	if (!pool_has(t->pool, 1))
 		return NULL;
-	n = calloc(1, sizeof(*n));
+	n = spare_take(t->pool);
+	if (!n)
+		n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
 	pool_charge(t->pool, sizeof(*n));
@@ -163,7 +196,7 @@ void pt_list_free(struct pt_pool *pool, struct pt_node **list)
 		struct pt_node *n = *list;
 
 		*list = n->next;
-		node_free(pool, n);
+		spare_put(pool, n);
 	}
 }
 
@@ -209,6 +242,26 @@ bool pt_node_lookup(const struct pt_node *n, iova_t at,
 	}
 }
 
+bool pt_leaf_at(const struct pt_node *n, unsigned shift, iova_t at,
+		struct pt_leaf *ret_leaf)
+{
+	uint64_t e = atomic_load_explicit(
+		&n->entries[(at >> shift) & (PT_ENTRIES - 1)],
+		memory_order_acquire);
+	iova_t span = low_mask(shift);
+
+	if (!e)
+		return false;
+	*ret_leaf = (struct pt_leaf){
+		.first = at & ~span,
+		.last = at | span,
+		.phys = e & PTE_PHYS,
+		.perms = (unsigned)e & PT_PERMS,
+		.node = n,
+	};
+	return true;
+}
+
 bool pgtable_lookup(const struct pgtable *t, iova_t at,
 		    struct pt_leaf *ret_leaf)
 {
@@ -238,10 +291,26 @@ static bool node_mapped(const struct pt_node *n, iova_t first, iova_t last)
 	return false;
 }
 
+/*
+ * The writer's way in: the node that it wrote last, if the range lies in that
+ * one, or the root.  A node that spans an address is on the only way to it.
+ */
+static struct pt_node *recent_for(const struct pgtable *t, iova_t first,
+				  iova_t last)
+{
+	struct pt_node *n = t->recent;
+
+	return n && pt_node_spans(n, first) && pt_node_spans(n, last) ? n
+								      : NULL;
+}
+
 bool pgtable_mapped(const struct pgtable *t, iova_t first, iova_t last)
 {
+	const struct pt_node *recent = recent_for(t, first, last);
 	uint64_t root = pte_own(&t->root);
 
+	if (recent)
+		return node_mapped(recent, first, last);
 	return root && node_mapped(pte_node(root), first, last);
 }
 
@@ -273,7 +342,7 @@ static struct pt_node *node_join(struct pgtable *t, struct pt_node *n,
  * No leaf and no lower node is in the way, because the leaf that the caller
  * is about to enter overlaps nothing.
  */
-static struct pt_node *node_for(struct pgtable *t, iova_t at, unsigned level)
+static struct pt_node *node_walk(struct pgtable *t, iova_t at, unsigned level)
 {
 	struct pt_node *parent = NULL;
 	_Atomic uint64_t *slot = &t->root;
@@ -304,6 +373,18 @@ static struct pt_node *node_for(struct pgtable *t, iova_t at, unsigned level)
 		parent = n;
 		slot = &n->entries[node_index(n, at)];
 	}
+}
+
+static struct pt_node *node_for(struct pgtable *t, iova_t at, unsigned level)
+{
+	struct pt_node *n = level == 0 ? recent_for(t, at, at) : NULL;
+
+	if (n)
+		return n;
+	n = node_walk(t, at, level);
+	if (level == 0)
+		t->recent = n;
+	return n;
 }
 
 /* The largest leaf that begins at @at and ends at or before @last. */
@@ -344,6 +425,8 @@ static iova_t node_fill(struct pt_node *n, iova_t at, iova_t last,
 
 static void node_retire(struct pgtable *t, struct pt_node *n)
 {
+	if (n == t->recent)
+		t->recent = NULL;
 	n->next = t->retired;
 	t->retired = n;
 }
@@ -395,7 +478,11 @@ static void range_clear(struct pgtable *t, iova_t first, iova_t last,
 {
 	uint64_t e = pte_own(&t->root);
 	struct pt_node *root = e ? pte_node(e) : NULL;
+	struct pt_node *recent = recent_for(t, first, last);
 
+	/* An empty node has to be taken out of the one above. */
+	if (recent && !node_clear(t, recent, first, last, c))
+		return;
 	if (!root || !node_overlaps(root, first, last))
 		return;
 	if (node_clear(t, root, first, last, c)) {
@@ -433,11 +520,23 @@ int pgtable_map(struct pgtable *t, iova_t first, iova_t last, gpa_t phys,
 	return -ENOMEM;
 }
 
+/* The same for one page in a node of level 0. */
+static bool splits_page(const struct pt_node *n, iova_t at)
+{
+	uint64_t e = pte_own(&n->entries[node_index(n, at)]);
+
+	return e && (e & (PTE_START | PTE_END)) != (PTE_START | PTE_END);
+}
+
 /* Whether a MAP that holds @first or @last reaches beyond the range. */
 static bool splits(const struct pgtable *t, iova_t first, iova_t last)
 {
+	const struct pt_node *recent = recent_for(t, first, last);
 	struct pt_leaf leaf;
 
+	if (recent && is_aligned(first, BIT_ULL(t->shift)) &&
+	    last == (first | low_mask(t->shift)))
+		return splits_page(recent, first);
 	if (pgtable_lookup(t, first, &leaf) &&
 	    (leaf.first != first ||
 	     !(pte_own(&leaf.node->entries[node_index(leaf.node, first)]) &

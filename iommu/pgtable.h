@@ -45,7 +45,13 @@ struct pt_pool {
 	_Atomic uint64_t used; /* bytes of nodes; written by the writer */
 	uint64_t max;
 	uint64_t gen; /* last generation given out */
+	/* Nodes taken out and not used: empty, and not counted. */
+	struct pt_node *spare;
+	unsigned nspare;
 };
+
+/* Spare nodes that are kept: so many can come and go at no cost. */
+#define PT_SPARE_MAX 8
 
 struct pt_node {
 	iova_t base; /* of what it spans */
@@ -63,6 +69,9 @@ struct pgtable {
 	struct pt_pool *pool; /* borrowed */
 	unsigned shift;	      /* log2 of the granule */
 	struct pt_node *retired;
+	/* The node of level 0 that was written last; the writer often comes
+	 * back. */
+	struct pt_node *recent;
 };
 
 /* One leaf, as a reader found it. */
@@ -81,6 +90,9 @@ struct pt_change {
 	uint64_t mappings;  /* MAPs that are gone */
 	uint64_t bytes;	    /* modulo 2^64 */
 };
+
+/* Frees what the pool keeps; all tables are gone. */
+void pt_pool_fini(struct pt_pool *pool);
 
 /* @shift: PT_SHIFT_MIN to PT_SHIFT_MAX */
 void pgtable_init(struct pgtable *t, unsigned shift, struct pt_pool *pool);
@@ -127,6 +139,13 @@ bool pgtable_lookup(const struct pgtable *t, iova_t at,
 		    struct pt_leaf *ret_leaf);
 bool pt_node_lookup(const struct pt_node *n, iova_t at,
 		    struct pt_leaf *ret_leaf);
+
+/*
+ * pt_leaf_at - the same for a node of level 0, which need not be touched
+ * itself; @shift: of its table.
+ */
+bool pt_leaf_at(const struct pt_node *n, unsigned shift, iova_t at,
+		struct pt_leaf *ret_leaf);
 
 static inline bool pt_node_spans(const struct pt_node *n, iova_t at)
 {

@@ -42,17 +42,6 @@ void tlb_pages_forget(struct tlb *t, iova_t first, iova_t last)
 	}
 }
 
-static bool table_lookup(const struct tlb_table *s, uint64_t gen, uint64_t span,
-			 iova_t at, struct pt_leaf *ret_leaf, bool *ret_found)
-{
-	if (s->span != span || s->gen != gen)
-		return false;
-	/* A node that spans @at is on the only way to @at: its answer is the
-	 * table's. */
-	*ret_found = pt_node_lookup(s->node, at, ret_leaf);
-	return true;
-}
-
 static bool wide_lookup(const struct tlb *t, uint64_t gen, iova_t at,
 			struct pt_leaf *ret_leaf)
 {
@@ -75,20 +64,36 @@ static void wide_add(struct tlb *t, uint64_t gen, const struct pt_node *node)
 	t->wide_next = (t->wide_next + 1) % TLB_WIDE;
 }
 
+static uint64_t table_span(const struct pgtable *table, iova_t at)
+{
+	return (at >> (table->shift + PT_INDEX_BITS)) + 1;
+}
+
+bool tlb_table_lookup(const struct tlb *t, const struct pgtable *table,
+		      iova_t at, struct pt_leaf *ret_leaf)
+{
+	uint64_t span = table_span(table, at);
+	const struct tlb_table *s = &t->tables[span % TLB_TABLES];
+
+	return s->span == span && s->gen == pgtable_gen(table) &&
+	       pt_leaf_at(s->node, table->shift, at, ret_leaf);
+}
+
 bool tlb_lookup(struct tlb *t, const struct pgtable *table, iova_t at,
 		struct pt_leaf *ret_leaf, bool *ret_hit)
 {
 	/* Taken before the walk: a node that is remembered under a generation
 	 * was in the table at that generation or later. */
 	uint64_t gen = pgtable_gen(table);
-	uint64_t span = (at >> (table->shift + PT_INDEX_BITS)) + 1;
+	uint64_t span = table_span(table, at);
 	/* Neighbouring nodes fall into neighbouring slots. */
 	struct tlb_table *s = &t->tables[span % TLB_TABLES];
-	bool found;
 
 	*ret_hit = true;
-	if (table_lookup(s, gen, span, at, ret_leaf, &found))
-		return found;
+	/* A node that spans @at is on the only way to @at: its answer is the
+	 * table's. */
+	if (s->span == span && s->gen == gen)
+		return pt_leaf_at(s->node, table->shift, at, ret_leaf);
 	if (wide_lookup(t, gen, at, ret_leaf)) {
 		if (ret_leaf->node->level > 0)
 			return true;

@@ -58,5 +58,11 @@ void tlb_pages_forget(struct tlb *t, iova_t first, iova_t last);
  */
 bool tlb_lookup(struct tlb *t, const struct pgtable *table, iova_t at,
 		struct pt_leaf *ret_leaf, bool *ret_hit);
+/*
+ * tlb_table_lookup - the same, through remembered nodes of level 0 only.
+ * Return: also false if there is none for @at.
+ */
+bool tlb_table_lookup(const struct tlb *t, const struct pgtable *table,
+		      iova_t at, struct pt_leaf *ret_leaf);
 
 #endif

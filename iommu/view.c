@@ -198,6 +198,61 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 	return r;
 }
 
+/* The leaf that @at is in, if nothing about it is special. */
+static bool common_leaf(const struct iommu_view *v, iova_t at,
+			enum dma_access access, struct pt_leaf *ret_leaf)
+{
+	const struct iommu_domain *d =
+		atomic_load_explicit(&v->ep->domain, memory_order_acquire);
+	unsigned need = (access == DMA_WRITE ? PT_WRITE : PT_READ) | PT_RAM;
+
+	return d && !d->bypass &&
+	       tlb_table_lookup(&v->tlb, &d->table, at, ret_leaf) &&
+	       (ret_leaf->perms & need) == need;
+}
+
+/* Caller holds the page.  Return: true with what is behind @at. */
+static bool look_up(struct iommu_view *v, iova_t at, enum dma_access access,
+		    uint64_t *ret_to_host)
+{
+	iova_t page = align_down(at, RECALL_PAGE_SIZE);
+	struct pt_leaf leaf;
+	struct iovec iov;
+
+	if (!common_leaf(v, at, access, &leaf) ||
+	    gmem_iov(v->dma.mem, leaf.phys + (page - leaf.first),
+		     RECALL_PAGE_SIZE, &iov, 1) != 1)
+		return false;
+	*ret_to_host = (uintptr_t)iov.iov_base - page;
+	tlb_page_add(&v->tlb, at, dma_perms(leaf.perms), *ret_to_host);
+	return true;
+}
+
+static bool view_lookup(struct dma *dma, iova_t at, uint64_t len,
+			enum dma_access access, struct iovec *iov,
+			struct dma_hold *hold)
+{
+	struct iommu_view *v = to_view(dma);
+	struct recall *r = &v->recall;
+	uint64_t to_host;
+
+	if (r->heard == 0 ||
+	    atomic_load_explicit(&r->page, memory_order_relaxed) != 0)
+		return false;
+	hold->dma = dma;
+	hold->recalled = true;
+	if (recall_hold(r, at, RECALL_WALK) &&
+	    look_up(v, at, access, &to_host)) {
+		recall_walked(r);
+		*iov = (struct iovec){(void *)(uintptr_t)(at + to_host), len};
+		return true;
+	}
+	recall_in_vain(r);
+	dma_done(hold);
+	*hold = (struct dma_hold){0};
+	return false;
+}
+
 static void view_release(struct dma *dma, struct dma_hold *hold)
 {
 	struct iommu_view *v = to_view(dma);
@@ -210,6 +265,7 @@ static void view_release(struct dma *dma, struct dma_hold *hold)
 
 static const struct dma_ops view_ops = {
 	.translate = view_translate,
+	.lookup = view_lookup,
 	.release = view_release,
 };
 

@@ -328,7 +328,8 @@ static void wide_release(struct dma *d, struct dma_hold *hold)
 
 START_TEST(a_slice_across_two_slots_needs_two_iovecs)
 {
-	const struct dma_ops ops = {wide_translate, wide_release};
+	const struct dma_ops ops = {.translate = wide_translate,
+				    .release = wide_release};
 	struct dma wide = {.ops = &ops, .mem = &m};
 	const gpa_t seam = NPAGES / 2 * PAGE;
 	const iova_t at = BUF + seam - 24;

@@ -24,6 +24,7 @@ static void setup(void)
 static void teardown(void)
 {
 	pgtable_fini(&table);
+	pt_pool_fini(&pool);
 	ck_assert_uint_eq(pool.used, 0);
 }
 

@@ -142,12 +142,24 @@ START_TEST(permissions_are_recalled_too)
 {
 	map(0x7000, 0x7000, IOMMU_MAP_READ);
 	map(0x8000, 0x8000, IOMMU_MAP_WRITE);
-	expect_no_recall(0x7000, 1, DMA_READ, 1);
-	expect_no_recall(0x8000, 1, DMA_WRITE, 1);
+	/* By their table, which is remembered. */
+	expect_recall(0x7000, 1, DMA_READ);
+	expect_recall(0x8000, 1, DMA_WRITE);
 	expect_recall(0x7000, 1, DMA_READ);
 	expect_recall(0x8000, 1, DMA_WRITE);
 	expect_no_recall(0x7000, 1, DMA_WRITE, -EFAULT);
 	expect_no_recall(0x8000, 1, DMA_READ, -EFAULT);
+}
+END_TEST
+
+START_TEST(permissions_are_looked_up_in_a_remembered_table_too)
+{
+	map(0x7000, 0x7000, IOMMU_MAP_READ);
+	map(0x8000, GIB(2), IOMMU_MAP_READ | IOMMU_MAP_WRITE); /* no RAM */
+	expect_no_recall(0x7000, 1, DMA_WRITE, -EFAULT);
+	expect_no_recall(0x8000, 1, DMA_WRITE, -EFAULT);
+	expect_no_recall(0xa000, 1, DMA_WRITE, -EFAULT);
+	ck_assert_uint_eq(atomic_load(&recall->page), 0);
 }
 END_TEST
 
@@ -338,6 +350,7 @@ int main(void)
 	tcase_add_test(t, copies_and_words_are_recalled);
 	tcase_add_test(t, empty_long_and_wrapping_buffers_go_the_long_way);
 	tcase_add_test(t, permissions_are_recalled_too);
+	tcase_add_test(t, permissions_are_looked_up_in_a_remembered_table_too);
 	tcase_add_test(t, no_room_is_no_recall);
 	tcase_add_test(t, second_hold_goes_the_long_way_and_both_end);
 	tcase_add_test(t, unmapped_page_is_forgotten_and_others_are_not);

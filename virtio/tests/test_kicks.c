@@ -292,7 +292,8 @@ static void spy_release(struct dma *d, struct dma_hold *hold)
 
 static void watch(iova_t at, bool before, void (*act)(void))
 {
-	static const struct dma_ops ops = {spy_translate, spy_release};
+	static const struct dma_ops ops = {.translate = spy_translate,
+					   .release = spy_release};
 
 	spy = (struct spying_dma){
 		.dma = {&ops, &f->mem}, .at = at, .before = before, .act = act};

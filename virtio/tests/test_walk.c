@@ -525,7 +525,8 @@ static void flip_release(struct dma *d, struct dma_hold *hold)
 
 START_TEST(descriptor_is_read_once)
 {
-	static const struct dma_ops ops = {flip_translate, flip_release};
+	static const struct dma_ops ops = {.translate = flip_translate,
+					   .release = flip_release};
 	struct flipping_dma v = {.dma = {&ops, &f->mem}, .f = f};
 	struct vq_chain *c;
 
