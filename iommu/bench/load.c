@@ -18,6 +18,9 @@
 #define ADDRESSES (UINT64_C(1) << 18)
 /* Addresses between two looks at the clock or the end. */
 #define CHUNK 1024
+/* Before the clock runs: chunks, and time. */
+#define WARM	4
+#define WARM_NS 5000000
 /* The writer: 400,000 operations a second, MAP and UNMAP by turns. */
 #define PAIR_NS 5000
 /* Where the lone writer maps: each page needs a table of its own. */
@@ -217,7 +220,8 @@ static void *reader(void *arg)
 	size_t k;
 
 	pin(w->number);
-	for (k = 0; k < w->run->a->n / 4; k += CHUNK)
+	begin = now_ns();
+	for (k = 0; k < WARM * CHUNK || now_ns() < begin + WARM_NS; k += CHUNK)
 		sum += read_chunk(w, k);
 	pthread_barrier_wait(&w->run->ready);
 	begin = now_ns();
