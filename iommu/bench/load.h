@@ -41,7 +41,8 @@ struct load_addresses {
 };
 
 struct load_result {
-	double read_ns;	    /* a buffer, for each reader */
+	double read_ns;	    /* a buffer, for each reader: processor time of one,
+			 * time of two, which may wait for each other */
 	double write_ops_s; /* MAPs and UNMAPs that were reached */
 };
 
