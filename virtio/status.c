@@ -115,7 +115,7 @@ void virtio_set_status(struct virtio_dev *d, uint8_t val)
 		virtio_reset(d);
 		return;
 	}
-	/* The driver MUST NOT clear a bit.   [virtio 1.2, 2.1.1] */
+	/* Bits are only ever added; 0 alone resets.   [virtio 1.2, 2.1.1] */
 	if (d->stopping || d->status & DRIVER_BITS & ~val)
 		return;
 

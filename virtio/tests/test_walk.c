@@ -350,7 +350,7 @@ START_TEST(indirect_in_indirect_breaks)
 }
 END_TEST
 
-/* [virtio 1.2, 2.7.5.3.2]: the device MUST handle this. */
+/* [virtio 1.2, 2.7.5.3.2] */
 START_TEST(indirect_table_may_follow_ordinary_descriptors)
 {
 	struct vq_chain *c;
@@ -389,7 +389,7 @@ START_TEST(ordinary_and_indirect_count_together)
 }
 END_TEST
 
-/* [virtio 1.2, 2.7.5.3.2]: the device MUST ignore the flag. */
+/* [virtio 1.2, 2.7.5.3.2] */
 START_TEST(write_flag_of_the_table_is_ignored)
 {
 	struct vq_chain *c;
