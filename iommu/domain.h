@@ -3,7 +3,7 @@
  * domain.h - an address space and the endpoints in it.
  *
  * A domain exists as long as an endpoint is attached to it.
- * [virtio 1.2, 5.13.6.3]
+ * [virtio 1.2, 5.13.6.3, 5.13.6.4]
  *
  * Threads: changed under the IOMMU's op lock only.  Translating threads read
  * id, bypass (constant) and table (iommu/pgtable.h) inside a hold.

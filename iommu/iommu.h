@@ -158,7 +158,8 @@ unsigned iommu_resv_most(const struct iommu *i);
 void iommu_set_bypass(struct iommu *i, bool bypass);
 bool iommu_bypass(const struct iommu *i);
 
-/* Device reset: detach everything; `bypass` stays.  [virtio 1.2, 5.13.4.2] */
+/* Device reset: detach everything; `bypass` stays.
+ * [virtio 1.2, 5.13.4.2, 5.13.5] */
 void iommu_reset(struct iommu *i);
 /* System reset: iommu_reset(), and `bypass` as configured. */
 void iommu_power_on_reset(struct iommu *i);

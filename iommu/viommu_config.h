@@ -27,7 +27,8 @@
 #define VIOMMU_CONFIG_TOPO_V2	  36
 #define VIOMMU_CONFIG_TOPO_NATIVE 48
 #define VIOMMU_CONFIG_ITEMS	  64
-/* Drivers map no more of a structure.   [virtio 1.2, 4.1.4] */
+/* Drivers map what they need of a structure [virtio 1.2, 4.1.4.1]: of this one
+ * Linux maps a page at most. */
 #define VIOMMU_CONFIG_MAX 4096
 
 /* Return: 0; -EINVAL with a sentence. */

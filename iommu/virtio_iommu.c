@@ -245,7 +245,7 @@ static void send_fault(struct viommu *v, const struct iommu_fault *f)
 		return;
 	}
 	/* Too small a buffer goes back empty: a record is not cut in two.
-	 * [virtio 1.2, 5.13.6.9] */
+	 * [virtio 1.2, 5.13.6.9.2] */
 	if (vq_write(c, record, sizeof(record)))
 		v->faults_undelivered++;
 	else

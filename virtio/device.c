@@ -135,7 +135,7 @@ void virtio_broken(struct virtio_dev *d, const char *why, ...)
 	if (d->status & VIRTIO_STATUS_NEEDS_RESET)
 		return;
 	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	/* Before DRIVER_OK nothing may be sent.   [virtio 1.2, 2.1.2] */
+	/* Only a driver that runs is told.   [virtio 1.2, 2.1.2] */
 	if (d->status & VIRTIO_STATUS_DRIVER_OK && d->transport)
 		d->transport->ops->config_interrupt(d->transport);
 }

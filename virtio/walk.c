@@ -91,7 +91,8 @@ static bool wraps(uint64_t at, uint64_t len)
 
 /*
  * The chain goes on in an indirect table.  It may follow ordinary
- * descriptors, and the flag WRITE says nothing.   [virtio 1.2, 2.7.5.3]
+ * descriptors, and the flag WRITE says nothing.
+ * [virtio 1.2, 2.7.5.3.2]
  */
 static int enter_indirect(struct walk *w, const struct desc *d)
 {

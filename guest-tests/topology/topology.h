@@ -27,7 +27,8 @@
 #include <stdint.h>
 #endif
 
-/* A driver maps no more of a structure.   [virtio 1.2, 4.1.4] */
+/* A driver maps what it needs of a structure [virtio 1.2, 4.1.4.1]: of this one
+ * Linux maps a page at most. */
 #define TOPO_BYTES_MAX 4096
 /* So many of the shorter items fit behind the shorter descriptor. */
 #define TOPO_ITEMS_MAX ((TOPO_BYTES_MAX - 48) / 12)

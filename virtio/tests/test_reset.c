@@ -290,7 +290,7 @@ START_TEST(queue_reset_goes_on_until_chains_are_back)
 	hold(2, true);
 	virtio_queue_reset(d, f->q);
 	for (unsigned i = 0; i < 2; i++) {
-		/* [virtio 1.2, 2.6.1.1]: 1 as long as it is ongoing. */
+		/* Not over yet.   [virtio 1.2, 4.1.4.3.1] */
 		ck_assert(f->q->resetting);
 		ck_assert(f->q->enabled);
 		ck_assert(!virtio_queue_writable(d, f->q));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * What endpoints without a domain get, the field `bypass`, bypass domains.
- * [virtio 1.2, 5.13.4, 5.13.6.3]
+ * [virtio 1.2, 5.13.4, 5.13.6]
  */
 #include "iommu/tests/conformance/conf.h"
 
