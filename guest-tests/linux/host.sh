@@ -14,6 +14,7 @@ extra=()		# files to put in, as SRC:DEST
 cmdline=
 input=/dev/null		# what is typed on the console
 wrapper=()		# a command that runs moat
+timeout=300s		# of launch()
 boots=0
 
 fail() {
@@ -121,6 +122,38 @@ type_when() {
 		done
 		printf '%s\n' "$2"
 	} >typed &
+}
+
+# --- commands in guests ------------------------------------------------------
+
+# launch OPTION... -- COMMAND... - run it on busybox; sets status
+launch() {
+	launch_to cat "$@"
+}
+
+# launch_to READER OPTION... -- COMMAND... - the same, READER gets its output
+launch_to() {
+	local reader=$1 kernel_dir
+	shift
+
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --vmlinux) ||
+		skip "Debian's kernel $kernel_version cannot be fetched"
+	[ -e root.img ] || "$TOOLS/make-initramfs" -o root.img || fail "cannot make the initramfs"
+	boots=$((boots + 1))
+	console=console-$boots errors=errors-$boots status=0
+	set +o pipefail
+	# 137, not 124, if moat itself hangs
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run \
+		--kernel "$(echo "$kernel_dir/boot/$kernel_file"-*)" --initrd root.img \
+		--timeout "$timeout" "$@" <"$input" 2>"$errors" | $reader >"$console" || :
+	status=${PIPESTATUS[0]}
+	set -o pipefail
+	! grep '^kvm-host: ' "$errors" || fail "$(grep -m 1 '^kvm-host: ' "$errors")"
+}
+
+# out_is TEXT - the command's output
+out_is() {
+	[ "$(cat "$console")" = "$1" ] || fail "the output is '$(head -c 200 "$console")' instead of '$1'"
 }
 
 # --- expectations ------------------------------------------------------------

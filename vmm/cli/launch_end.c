@@ -11,11 +11,15 @@
 #include <unistd.h>
 
 #include "core/err.h"
+#include "core/fd.h"
 #include "vmm/cli/launch.h"
 #include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
 #include "vmm/launch/junit.h"
+
+/* What a kernel said last that did not come to its end. */
+#define BOOT_LINES 12
 
 /* The last line on standard error, and the report's. */
 __attribute__((format(printf, 3, 4))) static void
@@ -30,11 +34,31 @@ conclude(struct launch *l, const char *trouble, const char *fmt, ...)
 	report("%s", l->why);
 }
 
+/*
+ * The kernel's last lines.  Its console has them unless it was quiet, or had
+ * none yet; its memory has them all.
+ */
+static void report_kernel(struct launch *l)
+{
+	AUTO_FREE char *text = malloc(TAIL_BYTES);
+	AUTO_FREE struct tail *log = calloc(1, sizeof(*log));
+	size_t len = 0;
+
+	if (text && log)
+		len = mach_kernel_log(l->m, text, TAIL_BYTES);
+	if (len == 0) {
+		tail_report(&l->tail, TAIL_LINES);
+		return;
+	}
+	tail_add(log, (const uint8_t *)text, len);
+	tail_report(log, BOOT_LINES);
+}
+
 static int end_by_panic(struct launch *l, const char *what)
 {
 	char *text = NULL;
 
-	tail_report(&l->tail);
+	tail_report(&l->tail, TAIL_LINES);
 	if (tail_find(&l->tail, "Kernel panic - not syncing: ", &text) == 1)
 		conclude(l, "panic", "%s: %s", what, text);
 	else
@@ -45,7 +69,7 @@ static int end_by_panic(struct launch *l, const char *what)
 
 static int end_by_stuck_boot(struct launch *l)
 {
-	tail_report(&l->tail);
+	report_kernel(l);
 	conclude(l, "moat",
 		 "the guest did not start: its kernel had not come to its "
 		 "first process after %d s",
@@ -58,7 +82,7 @@ static int end_by_timeout(struct launch *l, const struct session_news *news)
 	const double s = (double)l->settings->timeout_ms / 1000;
 
 	if (news->state == SESSION_BOOTING) {
-		tail_report(&l->tail);
+		report_kernel(l);
 		conclude(l, "timeout",
 			 "timeout after %g s: the command was not started, the "
 			 "kernel had not come to its first process",
@@ -103,7 +127,7 @@ static int end_by_guest(struct launch *l, const char *how)
 		conclude(l, "moat", "in the guest: %s", why);
 		free(why);
 	} else {
-		tail_report(&l->tail);
+		tail_report(&l->tail, TAIL_LINES);
 		conclude(l, "moat", "the guest %s before the command ended",
 			 how);
 	}

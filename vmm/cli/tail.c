@@ -99,7 +99,7 @@ static bool tells_of_a_crash(const char *line)
 	return false;
 }
 
-void tail_report(const struct tail *t)
+void tail_report(const struct tail *t, size_t max)
 {
 	AUTO_FREE char *text = text_of(t);
 	char *lines[TAIL_LINES], *rest = text, *line;
@@ -123,6 +123,6 @@ void tail_report(const struct tail *t)
 			lines[TAIL_LINES - 1] = line;
 		}
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = crash || n <= max ? 0 : n - max; i < n; i++)
 		report("guest: %s", lines[i]);
 }

@@ -31,9 +31,10 @@ void tail_add(struct tail *t, const uint8_t *buf, size_t len);
 int tail_find(const struct tail *t, const char *head, char **ret_rest);
 
 /*
- * tail_report - its lines, each as one of ours: from the first on that tells
- * of a crash of the kernel, or the last ones.
+ * tail_report - its lines, each as one of ours: TAIL_LINES from the first on
+ * that tells of a crash of the kernel, or the last ones.
+ * @max: of those, at most TAIL_LINES
  */
-void tail_report(const struct tail *t);
+void tail_report(const struct tail *t, size_t max);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "vmm/kvm/halt.h"
+#include "vmm/machine/kernel_log.h"
 #include "vmm/machine/mach.h"
 
 /* After a panic the guest may still print, dump and restart itself. */
@@ -224,6 +225,11 @@ void mach_free(struct mach *m)
 int mach_trace(struct mach *m, int fd, struct err *err)
 {
 	return trace_start(&m->trace, fd, err);
+}
+
+size_t mach_kernel_log(struct mach *m, char *text, size_t cap)
+{
+	return kernel_log_read(&m->mem, text, cap);
 }
 
 struct loop *mach_loop(struct mach *m)

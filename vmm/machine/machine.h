@@ -70,6 +70,13 @@ void mach_stop(struct mach *m);
  * mach_run() with MACH_PANICKED if the guest does not end it itself soon. */
 void mach_panicked(struct mach *m);
 
+/*
+ * mach_kernel_log - the last lines a Linux guest has logged, seen or not; after
+ * mach_run().  See vmm/machine/kernel_log.h.
+ * Return: length of @text, 0 without any.
+ */
+size_t mach_kernel_log(struct mach *m, char *text, size_t cap);
+
 /* One line: whether the IOMMU is on, and why. */
 const char *mach_iommu_reason(const struct mach *m);
 bool mach_iommu_on(const struct mach *m);

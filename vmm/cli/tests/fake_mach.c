@@ -375,6 +375,14 @@ struct stream_end *mach_console(struct mach *m)
 	return &m->end;
 }
 
+size_t mach_kernel_log(struct mach *m, char *text, size_t cap)
+{
+	(void)m;
+	(void)cap;
+	text[0] = '\0';
+	return 0;
+}
+
 /* No guest of this machine has ports. */
 struct stream_end *mach_port(struct mach *m, unsigned index)
 {
