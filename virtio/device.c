@@ -194,6 +194,8 @@ void virtio_pause(struct virtio_dev *d, bool pause)
 
 	d->paused = pause;
 	if (pause) {
+		if (d->inflight && d->ops->pausing)
+			d->ops->pausing(d);
 		while (d->paused && d->inflight)
 			wait_idle(d);
 		return;

@@ -56,6 +56,9 @@ struct virtio_dev_ops {
 	/* May the driver use these features?  (A subset of the offered ones,
 	 * rules common to all devices checked.)  May be NULL: yes. */
 	bool (*features_ok)(struct virtio_dev *d, uint64_t features);
+	/* virtio_pause() begins to wait for what is in flight.
+	 * May be NULL: it comes back by itself, and soon. */
+	void (*pausing)(struct virtio_dev *d);
 	/*
 	 * Queue @qi alone is to be reset: like stop(), for one queue.  The
 	 * reset is done, and the driver sees it, when the device has pushed
