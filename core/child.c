@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -53,6 +54,26 @@ struct plan {
 	int output, status; /* write ends */
 	char uid_map[32], gid_map[32];
 };
+
+char *child_find(const char *name)
+{
+	const char *dir = getenv("PATH");
+
+	while (dir && *dir) {
+		const size_t len = strcspn(dir, ":");
+		char *path;
+
+		if (len > 0 &&
+		    asprintf(&path, "%.*s/%s", (int)len, dir, name) >= 0) {
+			if (access(path, X_OK) == 0)
+				return path;
+			free(path);
+		}
+		dir += len;
+		dir += *dir == ':';
+	}
+	return NULL;
+}
 
 void child_init(struct child *c)
 {

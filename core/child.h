@@ -48,6 +48,12 @@ struct child {
 	char partial[CHILD_LINE_MAX];
 };
 
+/*
+ * child_find - look for the program @name in PATH.
+ * Return: its path, which the caller frees; NULL: it is not there.
+ */
+char *child_find(const char *name);
+
 /* Nothing has been started. */
 void child_init(struct child *c);
 

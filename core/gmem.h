@@ -31,7 +31,7 @@ struct gmem_slot {
 	gpa_t base;
 	uint64_t size;
 	uint64_t file_offset; /* in the memfd, if there is one */
-	uint8_t *host;	      /* for core/gmem.c and KVM memslots only */
+	uint8_t *host; /* for core/gmem.c, KVM memslots and vhost tables */
 };
 
 struct gmem {

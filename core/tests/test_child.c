@@ -130,6 +130,23 @@ START_TEST(a_missing_program_fails_with_a_sentence)
 }
 END_TEST
 
+START_TEST(programs_are_found_in_path_alone)
+{
+	char *found;
+
+	setenv("PATH", "/nonexistent::/bin:/usr/bin", 1);
+	found = child_find("sh");
+	ck_assert_ptr_nonnull(found);
+	ck_assert_str_eq(found, "/bin/sh");
+	free(found);
+	ck_assert_ptr_null(child_find("no-such-program"));
+	setenv("PATH", "", 1);
+	ck_assert_ptr_null(child_find("sh"));
+	unsetenv("PATH");
+	ck_assert_ptr_null(child_find("sh"));
+}
+END_TEST
+
 START_TEST(the_descriptor_is_the_third_and_the_only_one)
 {
 	int fds[2];
@@ -316,6 +333,7 @@ int main(void)
 	tcase_add_test(t, a_long_line_is_cut);
 	tcase_add_test(t, more_output_than_a_pipe_holds_blocks_nobody);
 	tcase_add_test(t, a_missing_program_fails_with_a_sentence);
+	tcase_add_test(t, programs_are_found_in_path_alone);
 	tcase_add_test(t, the_descriptor_is_the_third_and_the_only_one);
 	tcase_add_test(t, descriptor_three_itself_can_be_passed);
 	tcase_add_test(t, it_has_a_group_of_its_own);
