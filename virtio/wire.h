@@ -32,6 +32,7 @@
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG	  4
 #define VIRTIO_ID_IOMMU	  23
+#define VIRTIO_ID_FS	  26
 
 /* Split virtqueue.   [virtio 1.2, 2.7] */
 #define VQ_DESC_F_NEXT	   1

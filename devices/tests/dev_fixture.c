@@ -48,7 +48,7 @@ void fix_init(struct dev_fixture *f, unsigned ways)
 	memset(f, 0, sizeof(*f));
 	f->ways = ways;
 	log_set_sink(quiet);
-	ck_assert_int_eq(gmem_init(&f->mem, &slot, 1, NULL), 0);
+	ck_assert_int_eq(gmem_init_shared(&f->mem, &slot, 1, NULL), 0);
 	dma_init(&f->plain, &f->mem);
 	map(&f->view, &f->mem);
 	map(&f->cpu, &f->mem);

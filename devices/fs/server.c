@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "devices/fs/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/bits.h"
+#include "core/err.h"
+#include "core/fd.h"
+
+#define OLD_PLACE "/usr/lib/qemu/"
+
+/*
+ * The program.
+ */
+
+static const char *const places[] = {
+	"/usr/libexec/virtiofsd",
+	"/usr/lib/virtiofsd",
+	OLD_PLACE "virtiofsd",
+};
+
+static char *find_program(void)
+{
+	char *path = child_find("virtiofsd");
+
+	for (unsigned i = 0; !path && i < ARRAY_SIZE(places); i++) {
+		if (access(places[i], X_OK) == 0)
+			path = strdup(places[i]);
+	}
+	return path;
+}
+
+/*
+ * The socket: a pair of ends, but the server wants to accept one of them.
+ * Nobody else can be first: the name is in a directory of ours and gone
+ * before the server starts.
+ */
+
+static int listen_and_connect(const struct sockaddr_un *a, int *ret_listener,
+			      int *ret_fd)
+{
+	const struct sockaddr *addr = (const struct sockaddr *)a;
+	AUTO_CLOSE int listener =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (listener < 0 || fd < 0 || bind(listener, addr, sizeof(*a)) < 0)
+		return -errno;
+	if (listen(listener, 1) < 0 || connect(fd, addr, sizeof(*a)) < 0) {
+		int r = -errno;
+
+		(void)unlink(a->sun_path);
+		return r;
+	}
+	(void)unlink(a->sun_path);
+	*ret_listener = take_fd(&listener);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int make_sockets(int *ret_listener, int *ret_fd, struct err *err)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	const char *tmp = getenv("TMPDIR");
+	char dir[sizeof(a.sun_path) - 8];
+	int r;
+
+	/* A name of a socket is short. */
+	if (!tmp || tmp[0] != '/' || strlen(tmp) > sizeof(dir) - 16)
+		tmp = "/tmp";
+	snprintf(dir, sizeof(dir), "%s/moat-XXXXXX", tmp);
+	if (!mkdtemp(dir))
+		return err_errno(err, errno, "cannot make a folder in '%s'",
+				 tmp);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", dir);
+	r = listen_and_connect(&a, ret_listener, ret_fd);
+	(void)rmdir(dir);
+	return r < 0 ? err_errno(err, -r, "cannot make a socket in '%s'", dir)
+		     : 0;
+}
+
+/*
+ * The command line.
+ */
+
+/* An option "source=@path" for QEMU's, where commas have to be escaped. */
+static char *source_option(const char *path)
+{
+	static const char head[] = "source=";
+	char *option = malloc(sizeof(head) + 2 * strlen(path));
+	char *to = option;
+
+	if (!option)
+		return NULL;
+	to = stpcpy(to, head);
+	for (; *path; path++) {
+		if (*path == ',' || *path == '\\')
+			*to++ = '\\';
+		*to++ = *path;
+	}
+	*to = '\0';
+	return option;
+}
+
+/* CHILD_FD is a word of the command line. */
+#define TEXT(x)	 TEXT_(x)
+#define TEXT_(x) #x
+
+static int start_old(struct child *c, struct child_config *config,
+		     const char *program, const char *path, struct err *err)
+{
+	AUTO_FREE char *source = source_option(path);
+	const char *const argv[] = {
+		program,
+		"--fd=" TEXT(CHILD_FD),
+		"-f",
+		"-o",
+		source,
+		"-o",
+		"sandbox=namespace",
+		"-o",
+		"cache=auto",
+		"-o",
+		"log_level=err",
+		"--rlimit-nofile=0",
+		NULL,
+	};
+
+	if (!source)
+		return err_set(err, ENOMEM, "out of memory");
+	config->argv = argv;
+	return child_start(c, config, err);
+}
+
+static int start_new(struct child *c, struct child_config *config,
+		     const char *program, const char *path, struct err *err)
+{
+	const char *const argv[] = {
+		program,
+		"--fd=" TEXT(CHILD_FD),
+		"--shared-dir",
+		path,
+		"--sandbox=namespace",
+		"--cache=auto",
+		"--log-level=error",
+		"--rlimit-nofile=0",
+		NULL,
+	};
+
+	config->argv = argv;
+	return child_start(c, config, err);
+}
+
+static bool is_old(const char *program)
+{
+	return strncmp(program, OLD_PLACE, strlen(OLD_PLACE)) == 0;
+}
+
+int fs_server_start(struct child *c, const char *program, const char *path,
+		    bool readonly, int *ret_fd, struct err *err)
+{
+	AUTO_FREE char *found = program ? strdup(program) : find_program();
+	AUTO_CLOSE int listener = -1;
+	AUTO_CLOSE int fd = -1;
+	struct child_config config = {
+		.flags = (geteuid() ? CHILD_USER_NAMESPACE : 0) |
+			 (readonly ? CHILD_READONLY : 0),
+	};
+	int r;
+
+	if (!found)
+		return err_set(err, ENOENT,
+			       "there is no 'virtiofsd' to serve it (Debian "
+			       "has it in qemu-system-common or virtiofsd)");
+	r = make_sockets(&listener, &fd, err);
+	if (r < 0)
+		return r;
+	config.pass_fd = listener;
+	r = is_old(found) ? start_old(c, &config, found, path, err)
+			  : start_new(c, &config, found, path, err);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+#include "devices/tests/fake_backend.h"
+
+#include <assert.h>
+#include <check.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/fd.h"
+#include "virtio/wire.h"
+
+#define PATIENCE_MS 10000
+
+void fb_init(struct fake_backend *b)
+{
+	*b = (struct fake_backend){
+		.features = FB_FEATURES,
+		.protocol = FB_PROTOCOL,
+		.max_rings = FB_RINGS,
+		.fd = -1,
+	};
+	for (unsigned i = 0; i < FB_RINGS; i++)
+		b->rings[i].kick_fd = b->rings[i].call_fd = -1;
+}
+
+/*
+ * Messages.
+ */
+
+struct message {
+	struct vhu_header_wire h;
+	union {
+		uint64_t val;
+		struct vhu_vring_state_wire state;
+		struct vhu_vring_addr_wire addr;
+		struct vhu_memory_wire memory;
+	} body;
+	int fds[VHU_REGIONS_MAX];
+	unsigned nfds;
+};
+
+static bool read_full(int fd, void *buf, size_t len, struct message *m)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(VHU_REGIONS_MAX * sizeof(int))];
+	} control;
+
+	while (len > 0) {
+		struct iovec iov = {.iov_base = buf, .iov_len = len};
+		struct msghdr msg = {
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control),
+		};
+		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+		if (n <= 0)
+			return false;
+		if (c) {
+			m->nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) /
+					     sizeof(int));
+			memcpy(m->fds, CMSG_DATA(c), m->nfds * sizeof(int));
+		}
+		buf = (uint8_t *)buf + n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool receive(int fd, struct message *m)
+{
+	memset(m, 0, sizeof(*m));
+	return read_full(fd, &m->h, sizeof(m->h), m) &&
+	       m->h.size <= sizeof(m->body) &&
+	       read_full(fd, &m->body, m->h.size, m);
+}
+
+static void answer(struct fake_backend *b, const struct message *m,
+		   uint64_t val)
+{
+	const struct vhu_header_wire h = {
+		.request = m->h.request,
+		.flags = VHU_VERSION | VHU_REPLY,
+		.size = sizeof(val),
+	};
+	uint8_t bytes[sizeof(h) + sizeof(val)];
+
+	memcpy(bytes, &h, sizeof(h));
+	memcpy(bytes + sizeof(h), &val, sizeof(val));
+	(void)send(b->fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+}
+
+static void map_memory(struct fake_backend *b, const struct message *m)
+{
+	b->nregions = m->body.memory.nregions;
+	assert(b->nregions == m->nfds);
+	for (unsigned i = 0; i < b->nregions; i++) {
+		struct fb_region *r = &b->regions[i];
+
+		r->wire = m->body.memory.regions[i];
+		r->mapped = r->wire.mmap_offset + r->wire.size;
+		r->base = mmap(NULL, r->mapped, PROT_READ | PROT_WRITE,
+			       MAP_SHARED, m->fds[i], 0);
+		assert(r->base != MAP_FAILED);
+		close(m->fds[i]);
+	}
+}
+
+static void take(struct fake_backend *b, const struct message *m)
+{
+	struct fb_ring *r = &b->rings[m->body.state.index % FB_RINGS];
+
+	switch ((enum vhu_request)m->h.request) {
+	case VHU_SET_FEATURES:
+		b->agreed = m->body.val;
+		break;
+	case VHU_SET_PROTOCOL_FEATURES:
+		b->agreed_protocol = m->body.val;
+		break;
+	case VHU_SET_MEM_TABLE:
+		map_memory(b, m);
+		break;
+	case VHU_SET_VRING_NUM:
+		r->num = m->body.state.num;
+		break;
+	case VHU_SET_VRING_BASE:
+		r->last_avail = (uint16_t)m->body.state.num;
+		break;
+	case VHU_SET_VRING_ADDR:
+		r->desc = m->body.addr.desc;
+		r->avail = m->body.addr.avail;
+		r->used = m->body.addr.used;
+		break;
+	case VHU_SET_VRING_KICK:
+		r->kick_fd = m->fds[0];
+		break;
+	case VHU_SET_VRING_CALL:
+		r->call_fd = m->fds[0];
+		break;
+	case VHU_SET_VRING_ENABLE:
+		r->enabled = m->body.state.num;
+		break;
+	case VHU_SET_OWNER:
+	case VHU_GET_FEATURES:
+	case VHU_GET_PROTOCOL_FEATURES:
+	case VHU_GET_QUEUE_NUM:
+		break;
+	}
+	if (m->h.flags & VHU_NEED_REPLY)
+		answer(b, m, m->h.request == b->refuse ? 22 : 0);
+}
+
+/* Return: false to hang up. */
+static bool play_prank(struct fake_backend *b)
+{
+	const struct fb_prank *p = &b->prank;
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(64 * sizeof(int))];
+	} control = {0};
+	uint8_t bytes[sizeof(p->bytes)];
+	struct iovec iov = {.iov_base = bytes, .iov_len = p->len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	memcpy(bytes, p->bytes, sizeof(bytes));
+	if (p->nfds > 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(p->nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(p->nfds * sizeof(int));
+		for (unsigned i = 0; i < p->nfds; i++)
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &b->fd,
+			       sizeof(int));
+	}
+	if (p->len > 0)
+		(void)sendmsg(b->fd, &msg, MSG_NOSIGNAL);
+	return !p->hang_up;
+}
+
+static void *serve(void *arg)
+{
+	struct fake_backend *b = arg;
+	struct message m;
+
+	while (receive(b->fd, &m)) {
+		b->messages++;
+		if (b->prank.request == m.h.request) {
+			for (unsigned i = 0; i < m.nfds; i++)
+				close(m.fds[i]);
+			if (!b->prank.silent && !play_prank(b))
+				break;
+		} else if (m.h.request == VHU_GET_FEATURES) {
+			answer(b, &m, b->features);
+		} else if (m.h.request == VHU_GET_PROTOCOL_FEATURES) {
+			answer(b, &m, b->protocol);
+		} else if (m.h.request == VHU_GET_QUEUE_NUM) {
+			answer(b, &m, b->max_rings);
+		} else {
+			take(b, &m);
+		}
+	}
+	(void)shutdown(b->fd, SHUT_RDWR);
+	return NULL;
+}
+
+int fb_start(struct fake_backend *b)
+{
+	int fds[2];
+
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	b->fd = fds[0];
+	ck_assert_int_eq(pthread_create(&b->thread, NULL, serve, b), 0);
+	return fds[1];
+}
+
+void fb_stop(struct fake_backend *b)
+{
+	if (b->fd < 0)
+		return;
+	(void)shutdown(b->fd, SHUT_RDWR);
+	ck_assert_int_eq(pthread_join(b->thread, NULL), 0);
+	close(b->fd);
+	b->fd = -1;
+	for (unsigned i = 0; i < b->nregions; i++)
+		munmap(b->regions[i].base, b->regions[i].mapped);
+	for (unsigned i = 0; i < FB_RINGS; i++) {
+		if (b->rings[i].kick_fd >= 0)
+			close(b->rings[i].kick_fd);
+		if (b->rings[i].call_fd >= 0)
+			close(b->rings[i].call_fd);
+	}
+}
+
+/*
+ * Rings.
+ */
+
+static uint8_t *at_user(struct fake_backend *b, uint64_t addr, size_t len)
+{
+	for (unsigned i = 0; i < b->nregions; i++) {
+		struct fb_region *r = &b->regions[i];
+
+		if (addr - r->wire.user_addr < r->wire.size &&
+		    len <= r->wire.size - (addr - r->wire.user_addr))
+			return r->base + r->wire.mmap_offset +
+			       (addr - r->wire.user_addr);
+	}
+	ck_abort_msg("no memory at user address %#llx",
+		     (unsigned long long)addr);
+}
+
+static uint8_t *at_guest(struct fake_backend *b, uint64_t addr, size_t len)
+{
+	for (unsigned i = 0; i < b->nregions; i++) {
+		struct fb_region *r = &b->regions[i];
+
+		if (addr - r->wire.guest_addr < r->wire.size &&
+		    len <= r->wire.size - (addr - r->wire.guest_addr))
+			return r->base + r->wire.mmap_offset +
+			       (addr - r->wire.guest_addr);
+	}
+	ck_abort_msg("no memory at guest address %#llx",
+		     (unsigned long long)addr);
+}
+
+static _Atomic uint16_t *word(struct fake_backend *b, uint64_t addr)
+{
+	uint8_t *p = at_user(b, addr, 2);
+	_Atomic uint16_t *w;
+
+	memcpy(&w, &p, sizeof(w));
+	return w;
+}
+
+static uint16_t load(struct fake_backend *b, uint64_t addr)
+{
+	return le16toh(atomic_load(word(b, addr)));
+}
+
+static void store(struct fake_backend *b, uint64_t addr, uint16_t val)
+{
+	atomic_store(word(b, addr), htole16(val));
+}
+
+static bool has_event_idx(const struct fake_backend *b)
+{
+	return b->agreed >> VIRTIO_F_EVENT_IDX & 1;
+}
+
+bool fb_wait(struct fake_backend *b, unsigned ring)
+{
+	struct fb_ring *r = &b->rings[ring];
+	struct pollfd p = {.fd = r->kick_fd, .events = POLLIN};
+
+	for (;;) {
+		if (has_event_idx(b))
+			store(b,
+			      r->used + 4 +
+				      r->num * sizeof(struct vq_used_elem_wire),
+			      r->last_avail);
+		if (load(b, r->avail + 2) != r->last_avail)
+			return true;
+		if (poll(&p, 1, PATIENCE_MS) <= 0)
+			return false;
+		(void)eventfd_clear(p.fd);
+	}
+}
+
+static void add_piece(struct fake_backend *b, const struct vq_desc_wire *d,
+		      struct fb_req *req)
+{
+	const uint32_t len = le32_get(d->len);
+	const struct iovec iov = {
+		.iov_base = at_guest(b, le64_get(d->addr), len),
+		.iov_len = len,
+	};
+
+	if (le16_get(d->flags) & VQ_DESC_F_WRITE) {
+		req->in[req->nin++] = iov;
+	} else {
+		ck_assert_uint_eq(req->nin, 0);
+		req->out[req->nout++] = iov;
+	}
+}
+
+bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req)
+{
+	struct fb_ring *r = &b->rings[ring];
+	struct vq_desc_wire d, *table;
+	unsigned n;
+
+	if (load(b, r->avail + 2) == r->last_avail)
+		return false;
+	req->nin = req->nout = 0;
+	req->head =
+		load(b, r->avail + 4 + 2 * (r->last_avail++ & (r->num - 1)));
+	ck_assert_uint_lt(req->head, r->num);
+	memcpy(&d, at_user(b, r->desc + req->head * sizeof(d), sizeof(d)),
+	       sizeof(d));
+	ck_assert_uint_eq(le16_get(d.flags), VQ_DESC_F_INDIRECT);
+	n = le32_get(d.len) / (unsigned)sizeof(d);
+	ck_assert_uint_ge(n, 1);
+	ck_assert_uint_le(n, 1024);
+	table = (struct vq_desc_wire *)(void *)at_guest(b, le64_get(d.addr),
+							n * sizeof(d));
+	for (unsigned i = 0; i < n; i++) {
+		add_piece(b, &table[i], req);
+		ck_assert_uint_eq(le16_get(table[i].flags) & VQ_DESC_F_NEXT,
+				  i + 1 < n ? VQ_DESC_F_NEXT : 0);
+		if (i + 1 < n)
+			ck_assert_uint_eq(le16_get(table[i].next), i + 1);
+	}
+	return true;
+}
+
+void fb_call(struct fake_backend *b, unsigned ring)
+{
+	b->rings[ring].calls++;
+	eventfd_signal(b->rings[ring].call_fd);
+}
+
+void fb_push(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
+{
+	struct fb_ring *r = &b->rings[ring];
+	const struct vq_used_elem_wire e = {
+		.id = le32_put(head),
+		.len = le32_put(len),
+	};
+	uint16_t event, old = r->used_idx;
+
+	memcpy(at_user(b, r->used + 4 + (old & (r->num - 1)) * sizeof(e),
+		       sizeof(e)),
+	       &e, sizeof(e));
+	store(b, r->used + 2, ++r->used_idx);
+	event = load(b, r->avail + 4 + 2 * (uint64_t)r->num);
+	if (!has_event_idx(b) || event == old)
+		fb_call(b, ring);
+}
+
+void fb_set_used_idx(struct fake_backend *b, unsigned ring, uint16_t idx)
+{
+	store(b, b->rings[ring].used + 2, idx);
+}
+
+/*
+ * Bytes.
+ */
+
+size_t fb_gather(const struct iovec *iov, unsigned n, void *dst, size_t len)
+{
+	size_t done = 0;
+
+	for (unsigned i = 0; i < n && done < len; i++) {
+		size_t part = min_u64(iov[i].iov_len, len - done);
+
+		memcpy((uint8_t *)dst + done, iov[i].iov_base, part);
+		done += part;
+	}
+	return done;
+}
+
+void fb_scatter(const struct iovec *iov, unsigned n, const void *src,
+		size_t len)
+{
+	size_t done = 0;
+
+	for (unsigned i = 0; i < n && done < len; i++) {
+		size_t part = min_u64(iov[i].iov_len, len - done);
+
+		memcpy(iov[i].iov_base, (const uint8_t *)src + done, part);
+		done += part;
+	}
+	ck_assert_uint_eq(done, len);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * fake_backend.h - a vhost-user server inside the test, polite or not.
+ *
+ * A thread of its own answers messages; requests in the rings are served by
+ * the test's hand.  It maps the memory it is told of by its descriptors, like
+ * a process of its own, and looks addresses up in that alone.
+ *
+ *	fd = fb_start(&b);		give it to the front end
+ *	...
+ *	ck_assert(fb_wait(&b, 1));	a request, within seconds
+ *	fb_pop(&b, 1, &req);
+ *	fb_push(&b, 1, req.head, 16);
+ *	fb_stop(&b);
+ */
+#ifndef MOAT_DEVICES_TESTS_FAKE_BACKEND_H
+#define MOAT_DEVICES_TESTS_FAKE_BACKEND_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "core/bits.h"
+#include "devices/vhost_user/wire.h"
+
+#define FB_RINGS 2
+
+/* What QEMU's virtiofsd offers. */
+#define FB_FEATURES                                              \
+	(BIT_ULL(24) | BIT_ULL(26) | BIT_ULL(28) | BIT_ULL(29) | \
+	 BIT_ULL(VHU_F_PROTOCOL_FEATURES) | BIT_ULL(32))
+#define FB_PROTOCOL \
+	(BIT_ULL(VHU_PROTOCOL_F_MQ) | BIT_ULL(VHU_PROTOCOL_F_REPLY_ACK))
+
+/* What it does instead of answering @request. */
+struct fb_prank {
+	uint32_t request; /* 0: none */
+	/* These bytes, with @nfds descriptors; then it goes on. */
+	uint8_t bytes[64];
+	size_t len;
+	unsigned nfds;
+	bool hang_up; /* then, or at once with len 0 */
+	bool silent;  /* no answer at all */
+};
+
+struct fb_ring {
+	uint32_t num;
+	uint64_t desc, avail, used; /* user addresses of the front end */
+	int kick_fd, call_fd;
+	bool enabled;
+	uint16_t last_avail, used_idx;
+	unsigned calls;
+};
+
+struct fb_region {
+	struct vhu_region_wire wire;
+	uint8_t *base; /* of the mapping, which starts at file offset 0 */
+	size_t mapped;
+};
+
+struct fb_req {
+	uint16_t head;
+	unsigned nout, nin; /* device-readable, device-writable */
+	struct iovec out[1024], in[1024];
+};
+
+struct fake_backend {
+	/* Set before fb_start(): */
+	uint64_t features, protocol, max_rings;
+	uint32_t refuse; /* answer this SET with an error; 0: none */
+	struct fb_prank prank;
+	/* Its own: */
+	int fd;
+	pthread_t thread;
+	uint64_t agreed, agreed_protocol;
+	unsigned messages;
+	unsigned nregions;
+	struct fb_region regions[VHU_REGIONS_MAX];
+	struct fb_ring rings[FB_RINGS];
+};
+
+/* The polite one's settings. */
+void fb_init(struct fake_backend *b);
+/* Return: the front end's end. */
+int fb_start(struct fake_backend *b);
+/* Hangs up; also without fb_start(). */
+void fb_stop(struct fake_backend *b);
+
+/*
+ * After the front end is connected:
+ */
+
+/* Is there a request?  Waits some seconds for a kick. */
+bool fb_wait(struct fake_backend *b, unsigned ring);
+bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req);
+void fb_push(struct fake_backend *b, unsigned ring, uint32_t head,
+	     uint32_t len);
+
+/* The rude ones. */
+void fb_set_used_idx(struct fake_backend *b, unsigned ring, uint16_t idx);
+void fb_call(struct fake_backend *b, unsigned ring);
+
+/* All of one half, in order. */
+size_t fb_gather(const struct iovec *iov, unsigned n, void *dst, size_t len);
+void fb_scatter(const struct iovec *iov, unsigned n, const void *src,
+		size_t len);
+
+#endif
