@@ -28,9 +28,14 @@ static const struct cli_option table[] = {
 		.help = "guest memory, like 512M or 2G (default 512M)",
 	}, {
 		.name = "disk", .repeatable = true, .set = set_disk,
-		.arg = "[path=]FILE[,KEY=VALUE]...",
+		.arg = "FILE[,KEY=VALUE]...",
 		.help = "a disk: raw file or block device; may be repeated",
 		.keys = disk_keys, .nkeys = DISK_KEYS,
+	}, {
+		.name = "fs", .repeatable = true, .set = set_fs,
+		.arg = "DIR,tag=NAME[,...]",
+		.help = "a folder, by virtiofs; may be repeated",
+		.keys = fs_keys, .nkeys = FS_KEYS,
 	}, {
 		.name = "iommu", .set = set_iommu,
 		.arg = "on|off|auto[,KEY=VALUE]...",

@@ -60,9 +60,12 @@ int set_help(struct settings *s, const char *value, struct err *err);
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  7
 #define IOMMU_KEYS 5
+#define FS_KEYS	   4
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
+extern const struct option_key fs_keys[FS_KEYS];
 int set_disk(struct settings *s, const char *value, struct err *err);
 int set_iommu(struct settings *s, const char *value, struct err *err);
+int set_fs(struct settings *s, const char *value, struct err *err);
 
 #endif

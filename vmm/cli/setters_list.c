@@ -211,6 +211,57 @@ int set_disk(struct settings *s, const char *value, struct err *err)
 }
 
 /*
+ * --fs.  The keys work on the share behind the last one.
+ */
+
+static struct mach_share *new_share(struct settings *s)
+{
+	return &s->machine.shares[s->machine.nshares];
+}
+
+static int set_fs_path(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &new_share(s)->path, err);
+}
+
+static int set_fs_tag(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &new_share(s)->tag, err);
+}
+
+static int set_fs_ro(struct settings *s, const char *value, struct err *err)
+{
+	return value_switch(value, &new_share(s)->readonly, err);
+}
+
+static int set_fs_iommu(struct settings *s, const char *value, struct err *err)
+{
+	return read_switch(value, false, &new_share(s)->iommu, err);
+}
+
+const struct option_key fs_keys[FS_KEYS] = {
+	{"path", "DIR", set_fs_path},	   {"tag", "NAME", set_fs_tag},
+	{"ro", "on|off", set_fs_ro},	   {"iommu", "on|off", set_fs_iommu},
+};
+
+int set_fs(struct settings *s, const char *value, struct err *err)
+{
+	int r;
+
+	if (s->machine.nshares == MACH_SHARES_MAX)
+		return err_set(err, EINVAL, "more than %d shares",
+			       MACH_SHARES_MAX);
+	*new_share(s) = (struct mach_share){.iommu = MACH_AUTO};
+	r = read_list(s, value, set_fs_path, fs_keys, FS_KEYS, err);
+	if (r < 0)
+		return r;
+	if (!new_share(s)->path || !new_share(s)->tag)
+		return err_set(err, EINVAL, "expected path=DIR and tag=NAME");
+	s->machine.nshares++;
+	return 0;
+}
+
+/*
  * --iommu.  Keys that are not given keep what they have, so that the command
  * line can change one that a configuration file has set.
  */

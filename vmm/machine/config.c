@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "pci/host.h"
+#include "vmm/machine/slot.h"
 
 void mach_config_init(struct mach_config *c)
 {
@@ -131,6 +133,45 @@ static unsigned count_mmio(const struct mach_config *c)
 	return n;
 }
 
+static int check_shares(const struct mach_config *c, struct err *err)
+{
+	if (c->nshares > MACH_SHARES_MAX)
+		return err_set(err, EINVAL, "--fs: %u shares, at most %d fit",
+			       c->nshares, MACH_SHARES_MAX);
+	for (unsigned i = 0; i < c->nshares; i++) {
+		const struct mach_share *s = &c->shares[i];
+
+		if (s->iommu == MACH_ON && c->iommu.on == MACH_OFF)
+			return err_set(err, EINVAL,
+				       "--fs '%s': iommu=on, but --iommu is "
+				       "off",
+				       s->path);
+		for (unsigned j = 0; j < i; j++) {
+			if (strcmp(c->shares[j].tag, s->tag) == 0)
+				return err_set(err, EINVAL,
+					       "--fs '%s': there is a tag "
+					       "'%.40s' already",
+					       s->path, s->tag);
+		}
+	}
+	return 0;
+}
+
+/* Disks come from below, the others from above. */
+static int check_slots(const struct mach_config *c, struct err *err)
+{
+	unsigned end = PCI_SLOTS_MAX;
+
+	if (c->nshares > 0)
+		end = SLOT_SHARES + 1 - c->nshares;
+	if (SLOT_DISKS + c->ndisks > end)
+		return err_set(err, EINVAL,
+			       "--disk: %u disks do not fit beside the other "
+			       "devices, %u would",
+			       c->ndisks, end - SLOT_DISKS);
+	return 0;
+}
+
 int mach_config_check(const struct mach_config *c, struct err *err)
 {
 	int r;
@@ -171,5 +212,6 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	r = check_shares(c, err);
+	return r < 0 ? r : check_slots(c, err);
 }

@@ -22,6 +22,7 @@ struct err;
 #define MACH_DISK_ID_MAX  20 /* bytes */
 #define MACH_MMIO_MAX	  8  /* devices that are no PCI functions */
 #define MACH_PORTS_MAX	  8
+#define MACH_SHARES_MAX	  8
 #define MACH_RESERVED_MAX 20 /* ranges of one endpoint */
 #define MACH_MEMORY_MIN	  MIB(16)
 #define MACH_MEMORY_MAX	  GIB(1024)
@@ -65,6 +66,15 @@ struct mach_disk {
 	enum mach_transport transport;
 };
 
+/* A directory of the host, by virtiofs. */
+struct mach_share {
+	const char *path;
+	const char *tag; /* what the guest mounts; at most 36 bytes */
+	bool readonly;
+	enum mach_switch iommu; /* AUTO: behind it when there is one */
+	const char *server;	/* virtiofsd; NULL: the one installed */
+};
+
 struct mach_config {
 	const char *kernel;    /* required to run */
 	const char *initrd;    /* NULL: none */
@@ -77,6 +87,8 @@ struct mach_config {
 	bool shared_memory;    /* in a memfd, for servers in other processes */
 	struct mach_disk disks[MACH_DISKS_MAX];
 	unsigned ndisks;
+	struct mach_share shares[MACH_SHARES_MAX];
+	unsigned nshares;
 	struct {
 		enum mach_switch on;
 		enum mach_topology topology;

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "devices/blk.h"
 #include "devices/console.h"
+#include "devices/fs.h"
 #include "devices/rng.h"
 #include "devices/serial16550.h"
 #include "iommu/virtio_iommu.h"
@@ -222,6 +223,32 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 					 : plug(m, f, err);
 }
 
+static int add_share(struct mach *m, unsigned index, struct err *err)
+{
+	const struct mach_share *s = &m->config.shares[index];
+	const struct fs_config config = {
+		.tag = s->tag,
+		.path = s->path,
+		.server = s->server,
+		.readonly = s->readonly,
+		.plan = m->flags & MACH_PLAN_ONLY,
+	};
+	struct virtio_dev_env env;
+	struct mach_func *f;
+	char name[16];
+	int r = 0;
+
+	snprintf(name, sizeof(name), "fs%u", index);
+	f = next_func(m, SLOT_SHARES - index, name);
+	if (behind_iommu(m, s->iommu, true))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	env = env_of(m, f);
+	r = fs_new(&f->dev, &env, &config, err);
+	return r < 0 ? r : plug(m, f, err);
+}
+
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
@@ -254,6 +281,8 @@ int mach_add_functions(struct mach *m, struct err *err)
 		r = add_rng(m, err);
 	for (unsigned i = 0; r == 0 && i < m->config.ndisks; i++)
 		r = add_disk(m, i, err);
+	for (unsigned i = 0; r == 0 && i < m->config.nshares; i++)
+		r = add_share(m, i, err);
 	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
 		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
 				     &m->platform.pvpanic.region, err);

@@ -141,7 +141,8 @@ static int make(struct mach *m, struct err *err)
 	return r;
 }
 
-static int check_disks(const struct mach *m, struct err *err)
+/* A wish that cannot be fulfilled. */
+static int check_wishes(const struct mach *m, struct err *err)
 {
 	for (unsigned i = 0; i < m->config.ndisks; i++) {
 		const struct mach_disk *d = &m->config.disks[i];
@@ -149,6 +150,13 @@ static int check_disks(const struct mach *m, struct err *err)
 		if (d->iommu == MACH_ON)
 			return err_set(err, EINVAL,
 				       "--disk '%s': iommu=on, but %s", d->path,
+				       m->iommu_reason);
+	}
+	for (unsigned i = 0; i < m->config.nshares; i++) {
+		if (m->config.shares[i].iommu == MACH_ON)
+			return err_set(err, EINVAL,
+				       "--fs '%s': iommu=on, but %s",
+				       m->config.shares[i].path,
 				       m->iommu_reason);
 	}
 	return 0;
@@ -173,7 +181,7 @@ int mach_choose_iommu(struct mach *m, struct err *err)
 		return r;
 	m->form = choose_form(&m->config);
 	return m->config.iommu.on == MACH_ON ? make(m, err)
-					     : check_disks(m, err);
+					     : check_wishes(m, err);
 }
 
 const char *mach_iommu_reason(const struct mach *m)

@@ -24,20 +24,11 @@
 #include "vmm/machine/machine.h"
 #include "vmm/machine/platform.h"
 #include "vmm/machine/pvpanic_pci.h"
+#include "vmm/machine/slot.h"
 #include "vmm/machine/trace.h"
 
 struct virtio_dev;
 struct vpci;
-
-/* What stands where on bus 0; the same whether the IOMMU is on or off. */
-enum mach_slot {
-	SLOT_BRIDGE,
-	SLOT_IOMMU,
-	SLOT_CONSOLE,
-	SLOT_RNG,
-	SLOT_PVPANIC,
-	SLOT_DISKS, /* and up */
-};
 
 /* A virtio device: a PCI function, or registers and a wire of its own. */
 struct mach_func {

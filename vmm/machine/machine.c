@@ -130,8 +130,9 @@ static int build(struct mach *m, struct err *err)
 	struct pci_host_config pci;
 	int r;
 
-	r = m->config.shared_memory ? gmem_init_shared(&m->mem, layout, n, err)
-				    : gmem_init(&m->mem, layout, n, err);
+	r = m->config.shared_memory || m->config.nshares > 0
+		    ? gmem_init_shared(&m->mem, layout, n, err)
+		    : gmem_init(&m->mem, layout, n, err);
 	if (r < 0) {
 		err_prefix(err, "--memory");
 		return r;

@@ -132,6 +132,60 @@ START_TEST(console_stays_outside_unless_asked_in)
 }
 END_TEST
 
+static void add_share(const char *path, const char *tag)
+{
+	config.shares[config.nshares++] = (struct mach_share){
+		.path = path,
+		.tag = tag,
+		.iommu = MACH_AUTO,
+	};
+}
+
+START_TEST(shares_come_from_above_and_need_no_server_to_be_planned)
+{
+	const char *t;
+
+	add_share("/tmp", "a");
+	add_share("/", "b");
+	config.shares[0].server = config.shares[1].server = "/nonexistent";
+	config.shares[1].iommu = MACH_OFF;
+	t = topology();
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:1b.0"), "endpoint 216"));
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:1a.0"), "outside"));
+}
+END_TEST
+
+START_TEST(shares_that_cannot_be_are_refused)
+{
+	add_share("/nonexistent", "a");
+	assert_refused(ENOENT, "'/nonexistent': No such file or directory");
+	config.shares[0].path = "/tmp";
+	add_share("/tmp", "a");
+	assert_refused(EINVAL, "--fs '/tmp': there is a tag 'a' already");
+	config.shares[1].tag = "b";
+	config.iommu.on = MACH_OFF;
+	config.shares[1].iommu = MACH_ON;
+	assert_refused(EINVAL, "--fs '/tmp': iommu=on, but --iommu is off");
+	config.nshares = MACH_SHARES_MAX + 1;
+	assert_refused(EINVAL, "--fs: 9 shares, at most 8 fit");
+}
+END_TEST
+
+START_TEST(disks_and_shares_share_the_slots)
+{
+	static const char *const tags[] = {"0", "1", "2", "3", "4"};
+
+	for (unsigned i = 0; i < 5; i++)
+		add_share("/tmp", tags[i]);
+	for (unsigned i = 0; i < 18; i++)
+		add_disk(image, MACH_AUTO);
+	ck_assert_int_eq(mach_config_check(&config, &err), 0);
+	add_disk(image, MACH_AUTO);
+	assert_refused(EINVAL, "--disk: 19 disks do not fit beside the other "
+			       "devices, 18 would");
+}
+END_TEST
+
 START_TEST(disk_keeps_its_slot_without_iommu_console_and_rng)
 {
 	config.rng = false;
@@ -435,6 +489,10 @@ int main(void)
 	tcase_add_test(places,
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places, disks_and_shares_share_the_slots);
+	tcase_add_test(places, shares_that_cannot_be_are_refused);
+	tcase_add_test(places,
+		       shares_come_from_above_and_need_no_server_to_be_planned);
 	tcase_add_test(places,
 		       without_a_description_the_device_describes_itself);
 	tcase_add_test(places, iommu_may_have_nothing_to_manage);

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Folders behind and outside the IOMMU are read and written, one is read-only.
+
+guest() {
+	check "the first share has an IOMMU group" managed 0000:00:1b.0
+	check "the second has none" [ "$(group_type 0000:00:1a.0)" = none ]
+	for tag in inside outside readonly; do
+		mkdir -p /mnt/$tag
+		soon mount -t virtiofs $tag /mnt/$tag
+		tell sum-$tag "$(sha256sum </mnt/$tag/data.img | cut -d' ' -f1)"
+	done
+	cp /mnt/inside/data.img /mnt/outside/copy.img
+	cp /mnt/outside/data.img /mnt/inside/copy.img
+	mkdir -p /mnt/inside/a/b
+	for i in $(seq 20); do
+		echo "$i" >/mnt/inside/a/b/$i
+	done
+	tell files "$(ls /mnt/inside/a/b | wc -l)"
+	check "the read-only share is not written" [ ! -e /mnt/readonly/new ]
+	if echo x >/mnt/readonly/new 2>/dev/null; then
+		fail "the read-only share was written"
+	fi
+	umount /mnt/inside /mnt/outside /mnt/readonly
+	# once more: the server gets another FUSE_INIT
+	mount -t virtiofs inside /mnt/inside
+	tell again "$(sha256sum </mnt/inside/copy.img | cut -d' ' -f1)"
+}
+
+modules+=(virtiofs)
+mkdir inside outside readonly
+for share in inside outside readonly; do
+	make_disk $share/data 300K
+done
+boot --iommu on --fs inside,tag=inside --fs outside,tag=outside,iommu=off --fs readonly,tag=readonly,ro=on
+for share in inside outside readonly; do
+	told_is sum-$share "$(sum_of $share/data)"
+done
+told_is again "$(sum_of outside/data)"
+told_is files 20
+cmp -s inside/data.img outside/copy.img || fail "what the guest wrote outside is not what it read inside"
+cmp -s outside/data.img inside/copy.img || fail "what the guest wrote inside is not what it read outside"
+[ "$(cat inside/a/b/17)" = 17 ] || fail "a small file is not what the guest wrote"
+[ ! -e readonly/new ] || fail "the read-only share has a new file"
+iommu_was_used
