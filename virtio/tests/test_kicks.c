@@ -295,8 +295,10 @@ static void watch(iova_t at, bool before, void (*act)(void))
 	static const struct dma_ops ops = {.translate = spy_translate,
 					   .release = spy_release};
 
-	spy = (struct spying_dma){
-		.dma = {&ops, &f->mem}, .at = at, .before = before, .act = act};
+	spy = (struct spying_dma){.dma = {.ops = &ops, .mem = &f->mem},
+				  .at = at,
+				  .before = before,
+				  .act = act};
 	f->d->dma = &spy.dma;
 }
 

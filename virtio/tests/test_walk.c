@@ -527,7 +527,7 @@ START_TEST(descriptor_is_read_once)
 {
 	static const struct dma_ops ops = {.translate = flip_translate,
 					   .release = flip_release};
-	struct flipping_dma v = {.dma = {&ops, &f->mem}, .f = f};
+	struct flipping_dma v = {.dma = {.ops = &ops, .mem = &f->mem}, .f = f};
 	struct vq_chain *c;
 
 	desc(0, DATA, 24, W, 0);

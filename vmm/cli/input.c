@@ -19,12 +19,12 @@ void input_init(struct input *in, int fd)
 	const int own = fd >= 0 ? reopen_nonblocking(fd, O_RDONLY) : -1;
 	struct stat st;
 
-	*in = (struct input){
-		.fd = own >= 0 ? own : fd,
-		.owned = own >= 0,
-		.tty = isatty(fd),
-		.socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode),
-	};
+	/* Not by one assignment, which makes a second buffer on the stack. */
+	memset(in, 0, sizeof(*in));
+	in->fd = own >= 0 ? own : fd;
+	in->owned = own >= 0;
+	in->tty = isatty(fd);
+	in->socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
 static void end(struct input *in)

@@ -24,7 +24,7 @@ struct action {
 static void open_terminal(struct child *c, const char *size, int *ret_slave)
 {
 	struct text path = {.len = 0};
-	unsigned number;
+	unsigned number = 0;
 	int unlock = 0;
 	long r;
 
