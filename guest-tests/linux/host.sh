@@ -15,6 +15,7 @@ cmdline=
 input=/dev/null		# what is typed on the console
 wrapper=()		# a command that runs moat
 timeout=300s		# of launch()
+root=initrd		# of launch(): busybox alone
 boots=0
 
 fail() {
@@ -126,25 +127,26 @@ type_when() {
 
 # --- commands in guests ------------------------------------------------------
 
-# launch OPTION... -- COMMAND... - run it on busybox; sets status
+# launch OPTION... -- COMMAND... - run it on busybox, or as $root says; sets status
 launch() {
 	launch_to cat "$@"
 }
 
 # launch_to READER OPTION... -- COMMAND... - the same, READER gets its output
 launch_to() {
-	local reader=$1 kernel_dir
+	local reader=$1 kernel_dir where=(--root "$root")
 	shift
 
 	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --vmlinux) ||
 		skip "Debian's kernel $kernel_version cannot be fetched"
+	[ "$root" != initrd ] || where=(--initrd root.img)
 	[ -e root.img ] || "$TOOLS/make-initramfs" -o root.img || fail "cannot make the initramfs"
 	boots=$((boots + 1))
 	console=console-$boots errors=errors-$boots status=0
 	set +o pipefail
 	# 137, not 124, if moat itself hangs
 	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run \
-		--kernel "$(echo "$kernel_dir/boot/$kernel_file"-*)" --initrd root.img \
+		--kernel "$(echo "$kernel_dir/boot/$kernel_file"-*)" "${where[@]}" \
 		--timeout "$timeout" "$@" <"$input" 2>"$errors" | $reader >"$console" || :
 	status=${PIPESTATUS[0]}
 	set -o pipefail

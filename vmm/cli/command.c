@@ -12,10 +12,10 @@ static const struct command table[] = {
 		.args = "[OPTION]... [-- COMMAND [ARG]...]",
 		.help = "run a command in a guest, or a whole guest",
 		.more = "  moat run -- uname -a\n"
+			"  moat run --share . -- make check\n"
 			"  moat run --kernel bzImage --timeout 5m "
-			"--log kernel.log -- make check\n"
+			"--log kernel.log -- ./test\n"
 			"  moat run --disk root.img --root disk -- sh\n"
-			"  moat run --kernel vmlinuz --initrd initrd.img\n"
 			"  moat run --kernel vmlinuz --disk root.img "
 			"--cmdline root=/dev/vda\n"
 			"\n"

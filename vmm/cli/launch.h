@@ -17,6 +17,7 @@
 #include "vmm/cli/settings.h"
 #include "vmm/cli/tail.h"
 #include "vmm/launch/kernel.h"
+#include "vmm/launch/plan.h"
 #include "vmm/launch/session.h"
 #include "vmm/machine/machine.h"
 
@@ -31,6 +32,7 @@ struct launch {
 	struct launch_kernel kernel;
 	char *cmdline;
 	struct buf archive;
+	struct launch_mount mounts[MACH_SHARES_MAX];
 	unsigned tty; /* LAUNCH_TTY_... */
 	struct mach *m;
 	struct guard guard;
@@ -57,6 +59,11 @@ struct launch {
 /* launch_config.c: fill in config, cmdline and archive.
  * Return: 0 or -errno with a sentence. */
 int launch_configure(struct launch *l, struct err *err);
+
+/* launch_root.c: what the command sees as /, its folders, and where it is in
+ * them.  Return: 0 or -errno with a sentence. */
+int launch_choose_root(struct launch *l, struct launch_plan *p,
+		       struct err *err);
 
 /* launch_streams.c */
 int launch_make_streams(struct launch *l, struct err *err);

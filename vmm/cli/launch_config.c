@@ -59,46 +59,6 @@ static int choose_kernel(struct launch *l, struct err *err)
 }
 
 /*
- * The root.
- */
-
-static int disk_root(struct launch *l, struct launch_plan *p, const char *type,
-		     struct err *err)
-{
-	if (l->config.ndisks == 0)
-		return err_set(err, EINVAL,
-			       "--root 'disk': there is no --disk");
-	p->root = l->config.disks[0].readonly ? LAUNCH_ROOT_DISK
-					      : LAUNCH_ROOT_RWDISK;
-	p->root_source = "/dev/vda";
-	p->root_type = type;
-	return 0;
-}
-
-static int choose_root(struct launch *l, struct launch_plan *p, struct err *err)
-{
-	const char *root = l->settings->root;
-
-	if (!root)
-		root = l->config.initrd ? "initrd" : "/";
-	if (strcmp(root, "disk") == 0)
-		return disk_root(l, p, "ext4", err);
-	if (strncmp(root, "disk:", 5) == 0 && root[5])
-		return disk_root(l, p, root + 5, err);
-	if (strcmp(root, "initrd") == 0 && l->config.initrd) {
-		p->root = LAUNCH_ROOT_INITRD;
-		return 0;
-	}
-	if (strcmp(root, "initrd") == 0)
-		return err_set(err, EINVAL,
-			       "--root 'initrd': there is no --initrd");
-	return err_set(err, ENOTSUP,
-		       "--root '%s': directories cannot be shared yet; give "
-		       "--root initrd or --root disk",
-		       root);
-}
-
-/*
  * The terminal.
  */
 
@@ -174,7 +134,6 @@ int launch_configure(struct launch *l, struct err *err)
 	struct settings *s = l->settings;
 	struct launch_plan plan = {
 		.hostname = "moat",
-		.cwd = s->cwd,
 		.user = s->user,
 		.disks = s->machine.ndisks > 0,
 		.argv = (const char *const *)s->command,
@@ -186,7 +145,7 @@ int launch_configure(struct launch *l, struct err *err)
 	if (r == 0)
 		r = make_cmdline(l, err);
 	if (r == 0)
-		r = choose_root(l, &plan, err);
+		r = launch_choose_root(l, &plan, err);
 	if (r == 0)
 		r = set_terminal(l, &plan, err);
 	if (r < 0)

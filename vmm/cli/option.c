@@ -66,6 +66,13 @@ static const struct cli_option table[] = {
 		.rare = true, .name = "pvh", .arg = "on|off", .set = set_pvh,
 		.help = "enter the kernel by PVH (default off)",
 	}, {
+		.name = "share", .arg = "DIR[,ro=on]", .repeatable = true,
+		.set = set_share, .keys = share_keys, .nkeys = SHARE_KEYS,
+		.help = "a folder for the command, which starts in it",
+	}, {
+		.name = "rw", .arg = "DIR", .repeatable = true, .set = set_rw,
+		.help = "another folder that it may write to",
+	}, {
 		.name = "root", .arg = "initrd|disk[:TYPE]|DIR",
 		.set = set_root,
 		.help = "what the command sees as /",

@@ -43,6 +43,7 @@ int set_trace(struct settings *s, const char *value, struct err *err);
 int set_config(struct settings *s, const char *value, struct err *err);
 
 /* Of a command in the guest (setters_launch.c). */
+int set_rw(struct settings *s, const char *value, struct err *err);
 int set_root(struct settings *s, const char *value, struct err *err);
 int set_modules(struct settings *s, const char *value, struct err *err);
 int set_env(struct settings *s, const char *value, struct err *err);
@@ -64,6 +65,9 @@ int set_help(struct settings *s, const char *value, struct err *err);
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
 extern const struct option_key fs_keys[FS_KEYS];
+#define SHARE_KEYS 1
+extern const struct option_key share_keys[SHARE_KEYS];
+int set_share(struct settings *s, const char *value, struct err *err);
 int set_disk(struct settings *s, const char *value, struct err *err);
 int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);

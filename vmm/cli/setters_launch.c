@@ -18,6 +18,24 @@ int set_root(struct settings *s, const char *value, struct err *err)
 	return value_text(value, &s->root, err);
 }
 
+static int add_folder(struct settings *s, const struct settings_folder *f,
+		      struct err *err)
+{
+	if (s->nfolders == MACH_SHARES_MAX)
+		return err_set(err, EINVAL, "more than %d folders",
+			       MACH_SHARES_MAX);
+	s->folders[s->nfolders++] = *f;
+	return 0;
+}
+
+int set_rw(struct settings *s, const char *value, struct err *err)
+{
+	struct settings_folder f = {0};
+	int r = value_text(value, &f.path, err);
+
+	return r < 0 ? r : add_folder(s, &f, err);
+}
+
 int set_modules(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &s->modules, err);

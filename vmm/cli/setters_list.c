@@ -325,3 +325,44 @@ int set_iommu(struct settings *s, const char *value, struct err *err)
 {
 	return read_list(s, value, set_iommu_on, iommu_keys, IOMMU_KEYS, err);
 }
+
+/*
+ * --share.  The keys work on the folder behind the last one.
+ */
+
+static struct settings_folder *new_folder(struct settings *s)
+{
+	return &s->folders[s->nfolders];
+}
+
+static int set_share_path(struct settings *s, const char *value,
+			  struct err *err)
+{
+	return value_text(value, &new_folder(s)->path, err);
+}
+
+static int set_share_ro(struct settings *s, const char *value, struct err *err)
+{
+	return value_switch(value, &new_folder(s)->readonly, err);
+}
+
+const struct option_key share_keys[SHARE_KEYS] = {
+	{"ro", "on|off", set_share_ro},
+};
+
+int set_share(struct settings *s, const char *value, struct err *err)
+{
+	int r;
+
+	if (s->nfolders == MACH_SHARES_MAX)
+		return err_set(err, EINVAL, "more than %d folders",
+			       MACH_SHARES_MAX);
+	*new_folder(s) = (struct settings_folder){.cwd = true};
+	r = read_list(s, value, set_share_path, share_keys, SHARE_KEYS, err);
+	if (r < 0)
+		return r;
+	if (!new_folder(s)->path)
+		return err_set(err, EINVAL, "expected a folder");
+	s->nfolders++;
+	return 0;
+}

@@ -22,6 +22,13 @@ enum settings_output {
 	OUTPUT_FILE,
 };
 
+/* One of --share and --rw. */
+struct settings_folder {
+	const char *path;
+	bool readonly;
+	bool cwd; /* the command starts in it */
+};
+
 struct settings {
 	struct mach_config machine;
 	enum settings_output output;
@@ -38,6 +45,8 @@ struct settings {
 	char *const *command;
 	const char *root, *modules, *user, *cwd, *name;
 	const char *log_path, *junit_path;
+	struct settings_folder folders[MACH_SHARES_MAX];
+	unsigned nfolders;
 	const char **env; /* owned list of nenv "KEY=VALUE" */
 	size_t nenv;
 	/* what strings and lists are in: */
