@@ -21,6 +21,7 @@
 #define MOAT_IOMMU_IOMMU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/dma.h"
@@ -104,6 +105,22 @@ struct iommu_stats {
 	uint64_t table_bytes;		 /* now */
 };
 
+/* One endpoint at a moment. */
+struct iommu_endpoint_state {
+	uint32_t id;
+	bool attached;
+	bool bypass;	 /* its domain's, or what it gets without one */
+	uint32_t domain; /* if attached */
+	uint64_t mappings, mapped_bytes;		  /* of its domain */
+	uint64_t translations, cache_hits, walks, faults; /* its own */
+};
+
+struct iommu_mapping {
+	iova_t first, last;
+	gpa_t phys;
+	uint32_t flags; /* IOMMU_MAP_... */
+};
+
 int iommu_new(struct iommu **ret_i, const struct iommu_config *config,
 	      struct err *err);
 /* No device uses any view any more. */
@@ -169,6 +186,19 @@ void iommu_stop_waiting(struct iommu *i, bool stop);
 bool iommu_stopping(const struct iommu *i);
 
 void iommu_get_stats(struct iommu *i, struct iommu_stats *ret_s);
+/*
+ * iommu_endpoint_state - the @n-th endpoint by id; false if there are fewer.
+ * iommu_mappings - up to @max MAPs of the domain of @endpoint that begin at or
+ * after @from, in order.
+ *
+ * Both take the IOMMU's lock, which requests wait for: ask for few at a time.
+ *
+ * Return of iommu_mappings(): how many; -ENOENT: there is no such endpoint.
+ */
+bool iommu_endpoint_state(struct iommu *i, size_t n,
+			  struct iommu_endpoint_state *ret_s);
+int iommu_mappings(struct iommu *i, uint32_t endpoint, iova_t from,
+		   struct iommu_mapping *ret_m, unsigned max);
 const struct iommu_config *iommu_get_config(const struct iommu *i);
 
 #endif

@@ -557,3 +557,71 @@ int pgtable_unmap(struct pgtable *t, iova_t first, iova_t last,
 	range_clear(t, first, last, ret_change);
 	return 0;
 }
+
+/*
+ * The first leaf that begins at or after @at, which is not behind the node.
+ * No node is empty, so at most one way down is in vain.
+ */
+static bool node_next(const struct pt_node *n, iova_t at,
+		      struct pt_leaf *ret_leaf)
+{
+	for (unsigned i = at <= n->base ? 0 : node_index(n, at); i < PT_ENTRIES;
+	     i++) {
+		uint64_t e = pte_own(&n->entries[i]);
+		iova_t first = n->base + ((iova_t)i << n->shift);
+
+		if (pte_is_node(e)) {
+			if (at <= node_last(pte_node(e)) &&
+			    node_next(pte_node(e), at, ret_leaf))
+				return true;
+		} else if (e && first >= at) {
+			*ret_leaf = (struct pt_leaf){
+				.first = first,
+				.last = first | low_mask(n->shift),
+				.phys = e & PTE_PHYS,
+				.perms = (unsigned)e & PT_PERMS,
+				.node = n,
+			};
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool table_next(const struct pgtable *t, iova_t at,
+		       struct pt_leaf *ret_leaf)
+{
+	uint64_t root = pte_own(&t->root);
+
+	return root && at <= node_last(pte_node(root)) &&
+	       node_next(pte_node(root), at, ret_leaf);
+}
+
+static bool leaf_has(const struct pt_leaf *l, uint64_t border)
+{
+	unsigned i = node_index(l->node, l->first);
+
+	return pte_own(&l->node->entries[i]) & border;
+}
+
+bool pgtable_next(const struct pgtable *t, iova_t from,
+		  struct pt_mapping *ret_m)
+{
+	struct pt_leaf leaf;
+
+	if (!table_next(t, from, &leaf))
+		return false;
+	while (!leaf_has(&leaf, PTE_START))
+		if (leaf.last == ~UINT64_C(0) ||
+		    !table_next(t, leaf.last + 1, &leaf))
+			return false;
+	*ret_m = (struct pt_mapping){
+		.first = leaf.first,
+		.phys = leaf.phys,
+		.perms = leaf.perms,
+	};
+	while (!leaf_has(&leaf, PTE_END) && table_next(t, leaf.last + 1, &leaf))
+		;
+	ret_m->last = leaf.last;
+	return true;
+}

@@ -147,6 +147,22 @@ bool pt_node_lookup(const struct pt_node *n, iova_t at,
 bool pt_leaf_at(const struct pt_node *n, unsigned shift, iova_t at,
 		struct pt_leaf *ret_leaf);
 
+/* One MAP, whole. */
+struct pt_mapping {
+	iova_t first, last;
+	gpa_t phys;
+	unsigned perms;
+};
+
+/*
+ * pgtable_next - the first MAP that begins at or after @from.  The writer's;
+ * its work is bounded by the leaves of the MAP, and of the one across @from.
+ *
+ * Return: true with a MAP; false if there is none.
+ */
+bool pgtable_next(const struct pgtable *t, iova_t from,
+		  struct pt_mapping *ret_m);
+
 static inline bool pt_node_spans(const struct pt_node *n, iova_t at)
 {
 	return (at & ~n->mask) == n->base;
