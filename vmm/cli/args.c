@@ -82,7 +82,7 @@ static int next_letter(struct args *a, struct arg *ret_arg, struct err *err)
 		a->letters = NULL;
 	if (!o)
 		return err_set(err, EINVAL, "unknown option '-%c'", letter);
-	if (o->scope < a->scope)
+	if (!option_in(o, a->scope))
 		return not_here(o, err);
 	*ret_arg = (struct arg){.option = o};
 	return 1;
@@ -99,7 +99,7 @@ static int next_long(struct args *a, const char *word, struct arg *ret_arg,
 
 	if (!o)
 		return unknown_option(name, len, err);
-	if (o->scope < a->scope)
+	if (!option_in(o, a->scope))
 		return not_here(o, err);
 	*ret_arg = (struct arg){.option = o};
 	if (*equals) {

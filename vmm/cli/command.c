@@ -66,6 +66,15 @@ static const struct command table[] = {
 		.run = command_topology,
 	},
 	{
+		.name = "iommu",
+		.args = "PATH [--watch | --map ENDPOINT] [--json]",
+		.operand = "PATH",
+		.help = "print what the IOMMU of a guest does, run with "
+			"--control PATH",
+		.scope = OPTION_IOMMU,
+		.run = command_iommu,
+	},
+	{
 		.name = "trace",
 		.args = "FILE",
 		.operand = "FILE",

@@ -77,7 +77,7 @@ void help_print_command(const struct command *c, FILE *out)
 	if (c->more)
 		fprintf(out, "%s\n", c->more);
 	for (size_t i = 0; i < n; i++) {
-		if (o[i].scope >= c->scope && !o[i].rare)
+		if (option_in(&o[i], c->scope) && !o[i].rare)
 			print_option(&o[i], false, out);
 	}
 	if (c->scope == OPTION_MACHINE)

@@ -12,6 +12,7 @@
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
+#include "vmm/control/server.h"
 
 static struct launch *of_guard(struct guard *g)
 {
@@ -116,12 +117,16 @@ static void report_iommu(const struct launch *l)
 
 static int make_and_run(struct launch *l, struct err *err)
 {
-	int status;
+	const char *path = l->settings->control_path;
+	struct control *control = NULL;
+	int status = STATUS_LAUNCH;
 
 	if (mach_new(&l->m, &l->config, 0, err) < 0)
 		return STATUS_LAUNCH;
 	report_iommu(l);
-	status = run_machine(l, err);
+	if (!path || control_new(&control, l->m, path, err) == 0)
+		status = run_machine(l, err);
+	control_free(control);
 	mach_free(l->m);
 	return status;
 }

@@ -112,6 +112,22 @@ static const struct cli_option table[] = {
 		.name = "trace", .arg = "FILE", .set = set_trace,
 		.help = "write the IOMMU's requests and faults to FILE",
 	}, {
+		.name = "control", .arg = "PATH", .set = set_control,
+		.rare = true,
+		.help = "a socket where 'moat iommu' asks",
+	}, {
+		.name = "watch", .kind = OPTION_FLAG, .set = set_watch,
+		.scope = OPTION_IOMMU, .not_in_file = true,
+		.help = "print again every second, until the guest ends",
+	}, {
+		.name = "map", .arg = "ENDPOINT", .set = set_map,
+		.scope = OPTION_IOMMU, .not_in_file = true,
+		.help = "list the mappings of an endpoint instead",
+	}, {
+		.name = "json", .kind = OPTION_FLAG, .set = set_json,
+		.scope = OPTION_IOMMU, .not_in_file = true,
+		.help = "an object of JSON a line",
+	}, {
 		.name = "config", .arg = "FILE", .set = set_config,
 		.not_in_file = true,
 		.help = "read options from FILE: lines of 'key = value'",

@@ -24,6 +24,7 @@ enum option_kind {
 /* Which commands have it. */
 enum option_scope {
 	OPTION_MACHINE,	   /* commands about a machine */
+	OPTION_IOMMU,	   /* moat iommu */
 	OPTION_EVERYWHERE, /* all commands */
 };
 
@@ -48,6 +49,13 @@ const struct cli_option *option_table(size_t *ret_n);
 /* Return: NULL if there is none. */
 const struct cli_option *option_by_name(const char *name, size_t len);
 const struct cli_option *option_by_letter(char letter);
+
+/* Whether commands of @scope have it. */
+static inline bool option_in(const struct cli_option *o,
+			     enum option_scope scope)
+{
+	return o->scope == scope || o->scope == OPTION_EVERYWHERE;
+}
 
 /* The name that a mistyped one may stand for; NULL if none is near. */
 const char *option_nearest(const char *typed);

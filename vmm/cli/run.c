@@ -17,6 +17,7 @@
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
+#include "vmm/control/server.h"
 #include "vmm/machine/machine.h"
 
 /* Times 100 ms for a reader who does not, once the end has been asked for. */
@@ -28,7 +29,8 @@ struct run {
 	struct guard guard;
 	struct host_console console;
 	struct service service;
-	uint16_t cols, rows; /* what the guest has been told */
+	struct control *control; /* NULL: none */
+	uint16_t cols, rows;	 /* what the guest has been told */
 	unsigned drain_waits;
 	bool drain_cut;
 };
@@ -174,6 +176,13 @@ static int open_trace(struct run *run, struct err *err)
 		return 0;
 	fd = output_file_open(s, "--trace '", s->trace_path, err);
 	return fd < 0 ? fd : mach_trace(run->m, fd, err);
+}
+
+static int open_control(struct run *run, struct err *err)
+{
+	const char *path = run->settings->control_path;
+
+	return path ? control_new(&run->control, run->m, path, err) : 0;
 }
 
 static bool wait_for_reader(struct host_console *c)
@@ -329,7 +338,8 @@ static int run_machine(struct run *run, struct err *err)
 {
 	int status = STATUS_HOST;
 
-	if (open_output(run, err) < 0 || open_trace(run, err) < 0)
+	if (open_output(run, err) < 0 || open_trace(run, err) < 0 ||
+	    open_control(run, err) < 0)
 		return STATUS_HOST;
 	if (host_console_attach(&run->console, mach_console(run->m),
 				mach_loop(run->m), err) == 0 &&
@@ -351,6 +361,7 @@ static int make_and_run(struct run *run, struct err *err)
 	if (config->iommu.on == MACH_AUTO || run->settings->verbosity > 0)
 		report("%s", mach_iommu_reason(run->m));
 	status = run_machine(run, err);
+	control_free(run->control);
 	mach_free(run->m);
 	return status;
 }

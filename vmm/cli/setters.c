@@ -8,6 +8,7 @@
 #include "core/err.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/value.h"
+#include "vmm/control/socket.h"
 
 /*
  * Plain values.
@@ -132,6 +133,24 @@ int set_trace(struct settings *s, const char *value, struct err *err)
 	return value_text(value, &s->trace_path, err);
 }
 
+int set_control(struct settings *s, const char *value, struct err *err)
+{
+	int r = socket_path_check(value, err);
+
+	if (r == 0)
+		s->control_path = value;
+	return r;
+}
+
+int set_map(struct settings *s, const char *value, struct err *err)
+{
+	int r = value_count(value, 0, UINT32_MAX, &s->map_endpoint, err);
+
+	if (r == 0)
+		s->map = true;
+	return r;
+}
+
 int set_config(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &s->config_path, err);
@@ -140,6 +159,22 @@ int set_config(struct settings *s, const char *value, struct err *err)
 /*
  * Flags: no value means "on".
  */
+
+static int set_flag(bool *flag, const char *value, struct err *err)
+{
+	*flag = true;
+	return value ? value_switch(value, flag, err) : 0;
+}
+
+int set_watch(struct settings *s, const char *value, struct err *err)
+{
+	return set_flag(&s->watch, value, err);
+}
+
+int set_json(struct settings *s, const char *value, struct err *err)
+{
+	return set_flag(&s->json, value, err);
+}
 
 int set_no_reboot(struct settings *s, const char *value, struct err *err)
 {

@@ -40,6 +40,8 @@ int set_cache(struct settings *s, const char *value, struct err *err);
 int set_output(struct settings *s, const char *value, struct err *err);
 int set_timeout(struct settings *s, const char *value, struct err *err);
 int set_trace(struct settings *s, const char *value, struct err *err);
+int set_control(struct settings *s, const char *value, struct err *err);
+int set_map(struct settings *s, const char *value, struct err *err);
 int set_config(struct settings *s, const char *value, struct err *err);
 
 /* Of a command in the guest (setters_launch.c). */
@@ -54,6 +56,8 @@ int set_name(struct settings *s, const char *value, struct err *err);
 int set_log(struct settings *s, const char *value, struct err *err);
 
 /* Flags. */
+int set_watch(struct settings *s, const char *value, struct err *err);
+int set_json(struct settings *s, const char *value, struct err *err);
 int set_no_reboot(struct settings *s, const char *value, struct err *err);
 int set_verbose(struct settings *s, const char *value, struct err *err);
 int set_help(struct settings *s, const char *value, struct err *err);

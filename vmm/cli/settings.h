@@ -32,11 +32,15 @@ struct settings_folder {
 struct settings {
 	struct mach_config machine;
 	enum settings_output output;
-	const char *output_path; /* with OUTPUT_FILE */
-	uint64_t timeout_ms;	 /* 0: none */
-	unsigned verbosity;	 /* 0 to 2 */
-	const char *config_path; /* NULL: none */
-	const char *trace_path;	 /* NULL: none */
+	const char *output_path;  /* with OUTPUT_FILE */
+	uint64_t timeout_ms;	  /* 0: none */
+	unsigned verbosity;	  /* 0 to 2 */
+	const char *config_path;  /* NULL: none */
+	const char *trace_path;	  /* NULL: none */
+	const char *control_path; /* NULL: none */
+	/* moat iommu */
+	bool watch, json, map;
+	unsigned map_endpoint; /* with map */
 	/* The one word that the command takes; NULL: it takes none. */
 	const char *operand_name;
 	const char *operand; /* NULL: it was not given */

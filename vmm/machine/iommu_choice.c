@@ -201,3 +201,17 @@ bool mach_iommu_stats(struct mach *m, struct iommu_stats *ret_s)
 	iommu_get_stats(m->iommu, ret_s);
 	return true;
 }
+
+bool mach_iommu_endpoint(struct mach *m, size_t n,
+			 struct iommu_endpoint_state *ret_s)
+{
+	return m->iommu && iommu_endpoint_state(m->iommu, n, ret_s);
+}
+
+int mach_iommu_mappings(struct mach *m, uint32_t endpoint, iova_t from,
+			struct iommu_mapping *ret_m, unsigned max)
+{
+	if (!m->iommu)
+		return -ENOENT;
+	return iommu_mappings(m->iommu, endpoint, from, ret_m, max);
+}

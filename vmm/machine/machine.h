@@ -82,6 +82,12 @@ const char *mach_iommu_reason(const struct mach *m);
 bool mach_iommu_on(const struct mach *m);
 /* What the IOMMU saw; false without one. */
 bool mach_iommu_stats(struct mach *m, struct iommu_stats *ret_s);
+/* As iommu_endpoint_state() and iommu_mappings(), from any thread; without an
+ * IOMMU there is no endpoint. */
+bool mach_iommu_endpoint(struct mach *m, size_t n,
+			 struct iommu_endpoint_state *ret_s);
+int mach_iommu_mappings(struct mach *m, uint32_t endpoint, iova_t from,
+			struct iommu_mapping *ret_m, unsigned max);
 
 /*
  * mach_trace - have every request to the IOMMU and every fault written to

@@ -464,6 +464,53 @@ bool mach_iommu_stats(struct mach *m, struct iommu_stats *ret_s)
 	return mach_iommu_on(m);
 }
 
+/* Endpoint 8 in a domain of 300 mappings, the last one larger; 16 in none. */
+#define FAKE_MAPPINGS 300
+
+bool mach_iommu_endpoint(struct mach *m, size_t n,
+			 struct iommu_endpoint_state *ret_s)
+{
+	if (n == 0)
+		*ret_s = (struct iommu_endpoint_state){
+			.id = 8,
+			.attached = true,
+			.domain = 1,
+			.mappings = FAKE_MAPPINGS,
+			.mapped_bytes = 3321888768,
+			.translations = 12,
+			.cache_hits = 9,
+			.walks = 3,
+			.faults = 1,
+		};
+	else
+		*ret_s =
+			(struct iommu_endpoint_state){.id = 16, .bypass = true};
+	return mach_iommu_on(m) && n < 2;
+}
+
+int mach_iommu_mappings(struct mach *m, uint32_t endpoint, iova_t from,
+			struct iommu_mapping *ret_m, unsigned max)
+{
+	unsigned n = 0;
+
+	(void)m;
+	if (endpoint != 8)
+		return endpoint == 16 ? 0 : -ENOENT;
+	for (unsigned i = 0; i < FAKE_MAPPINGS && n < max; i++) {
+		const bool large = i == FAKE_MAPPINGS - 1;
+		const iova_t first = i * MIB(4);
+
+		if (first >= from)
+			ret_m[n++] = (struct iommu_mapping){
+				.first = first,
+				.last = first + (large ? MIB(2) : 4096) - 1,
+				.phys = 0x5000,
+				.flags = IOMMU_MAP_READ | IOMMU_MAP_WRITE,
+			};
+	}
+	return (int)n;
+}
+
 /* A trace of one request. */
 int mach_trace(struct mach *m, int fd, struct err *err)
 {

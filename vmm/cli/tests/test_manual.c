@@ -142,19 +142,24 @@ START_TEST(help_has_every_option_that_the_command_has)
 	char *run = help_of(command_by_name("run"));
 	char *all = all_options();
 	char *check = help_of(command_by_name("check"));
+	char *iommu = help_of(command_by_name("iommu"));
 	char line[128] = "\n  ";
 
 	for (size_t i = 0; i < n; i++) {
 		head_of(&o[i], line + 3, sizeof(line) - 3);
 		ck_assert_msg(strstr(all, line), "no line '%s'", line);
 		ck_assert_ptr_nonnull(strstr(all, o[i].help));
-		ck_assert_int_eq(strstr(run, line) != NULL, !o[i].rare);
+		ck_assert_int_eq(strstr(run, line) != NULL,
+				 !o[i].rare && o[i].scope != OPTION_IOMMU);
+		ck_assert_int_eq(strstr(iommu, line) != NULL,
+				 o[i].scope != OPTION_MACHINE);
 		ck_assert_int_eq(strstr(check, line) != NULL,
 				 o[i].scope == OPTION_EVERYWHERE);
 	}
 	free(run);
 	free(all);
 	free(check);
+	free(iommu);
 }
 END_TEST
 
