@@ -112,6 +112,15 @@ static char *source_option(const char *path)
 #define TEXT(x)	 TEXT_(x)
 #define TEXT_(x) #x
 
+/*
+ * What is below @path is all that the server sees.  It cannot make the root
+ * its root once more by pivot_root(2), as it does with other folders.
+ */
+static const char *sandbox(const char *path)
+{
+	return strcmp(path, "/") == 0 ? "sandbox=chroot" : "sandbox=namespace";
+}
+
 static int start_old(struct child *c, struct child_config *config,
 		     const char *program, const char *path, struct err *err)
 {
@@ -123,7 +132,7 @@ static int start_old(struct child *c, struct child_config *config,
 		"-o",
 		source,
 		"-o",
-		"sandbox=namespace",
+		sandbox(path),
 		"-o",
 		"cache=auto",
 		"-o",
@@ -146,7 +155,8 @@ static int start_new(struct child *c, struct child_config *config,
 		"--fd=" TEXT(CHILD_FD),
 		"--shared-dir",
 		path,
-		"--sandbox=namespace",
+		strcmp(path, "/") == 0 ? "--sandbox=chroot"
+				       : "--sandbox=namespace",
 		"--cache=auto",
 		"--log-level=error",
 		"--rlimit-nofile=0",
