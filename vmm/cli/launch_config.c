@@ -51,10 +51,10 @@ static int choose_kernel(struct launch *l, struct err *err)
 		return r;
 	l->config.kernel = l->kernel.path;
 	if (!s->machine.kernel || s->verbosity > 0)
-		report("kernel '%s' (%s), modules %s%s%s", l->kernel.path,
-		       l->kernel.from, l->kernel.modules ? "in '" : "not found",
-		       l->kernel.modules ? l->kernel.modules : "",
-		       l->kernel.modules ? "'" : "");
+		report("kernel '%s', %s", l->kernel.path, l->kernel.from);
+	if (s->verbosity > 0)
+		report("its modules: %s",
+		       l->kernel.modules ? l->kernel.modules : "none found");
 	return 0;
 }
 

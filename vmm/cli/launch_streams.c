@@ -52,9 +52,10 @@ static void on_resized(struct host_console *c)
 		return;
 	if (cols == l->cols && rows == l->rows)
 		return;
+	if (!session_resize(&l->session, cols, rows))
+		return; /* not yet: told when it runs */
 	l->cols = cols;
 	l->rows = rows;
-	session_resize(&l->session, cols, rows);
 }
 
 static bool may_read_terminal(struct host_console *c)
@@ -159,6 +160,7 @@ void launch_news(struct launch *l)
 	if (news.state != SESSION_BOOTING)
 		loop_timer_cancel(&l->boot_timer);
 	close_input(l);
+	launch_resized(l);
 	if (news.state == SESSION_FAILED)
 		mach_stop(l->m);
 	if (news.state != SESSION_EXITED || l->draining)

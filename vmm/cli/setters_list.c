@@ -240,8 +240,10 @@ static int set_fs_iommu(struct settings *s, const char *value, struct err *err)
 }
 
 const struct option_key fs_keys[FS_KEYS] = {
-	{"path", "DIR", set_fs_path},	   {"tag", "NAME", set_fs_tag},
-	{"ro", "on|off", set_fs_ro},	   {"iommu", "on|off", set_fs_iommu},
+	{"path", "DIR", set_fs_path},
+	{"tag", "NAME", set_fs_tag},
+	{"ro", "on|off", set_fs_ro},
+	{"iommu", "on|off", set_fs_iommu},
 };
 
 int set_fs(struct settings *s, const char *value, struct err *err)

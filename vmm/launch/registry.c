@@ -127,6 +127,16 @@ static int bind_as(int fd, const struct sockaddr_un *a)
 								    : 0;
 }
 
+/* What processes that were killed have left. */
+static void prune(const char *dir)
+{
+	char **names;
+	int n = registry_list(dir, &names, NULL);
+
+	if (n >= 0)
+		registry_free_names(names, n);
+}
+
 int registry_add(const char *dir, const char *name, struct err *err)
 {
 	AUTO_CLOSE int fd =
@@ -138,6 +148,7 @@ int registry_add(const char *dir, const char *name, struct err *err)
 		return r;
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make a socket");
+	prune(dir);
 	r = bind_as(fd, &a);
 	if (r == -EADDRINUSE)
 		return err_set(err, EADDRINUSE,

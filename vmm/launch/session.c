@@ -145,12 +145,12 @@ bool session_signal(struct session *s, int sig)
 	return say(s, line);
 }
 
-void session_resize(struct session *s, unsigned cols, unsigned rows)
+bool session_resize(struct session *s, unsigned cols, unsigned rows)
 {
 	char line[48];
 
 	(void)snprintf(line, sizeof(line), "size %u %u\n", cols, rows);
-	(void)say(s, line);
+	return say(s, line);
 }
 
 void session_get(struct session *s, struct session_news *ret_n)

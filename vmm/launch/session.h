@@ -78,7 +78,7 @@ void session_get(struct session *s, struct session_news *ret_n);
  * Return: false if it does not run (yet, or any more), or too much waits.
  */
 bool session_signal(struct session *s, int sig);
-/* Forgotten if it does not run. */
-void session_resize(struct session *s, unsigned cols, unsigned rows);
+/* Return: as session_signal(). */
+bool session_resize(struct session *s, unsigned cols, unsigned rows);
 
 #endif

@@ -145,6 +145,9 @@ START_TEST(what_a_dead_process_left_is_removed)
 	ck_assert(!exists("a.sock"));
 	close(registry_add(dir, "a", &err));
 	ck_assert_int_ge(registry_add(dir, "a", &err), 0);
+	close(registry_add(dir, "b", &err));
+	ck_assert_int_ge(registry_add(dir, "c", &err), 0);
+	ck_assert(!exists("b.sock"));
 }
 END_TEST
 

@@ -171,9 +171,10 @@ START_TEST(signals_reach_a_running_command_alone)
 	ck_assert(!session_signal(&s, 15));
 	(void)says("up\n");
 	ck_assert(!session_signal(&s, 15));
+	ck_assert(!session_resize(&s, 80, 24));
 	(void)says("run\n");
 	ck_assert(session_signal(&s, 15));
-	session_resize(&s, 80, 24);
+	ck_assert(session_resize(&s, 80, 24));
 	loop_run(loop);
 	ck_assert_mem_eq(port.got, "signal 15\nsize 80 24\n", 21);
 	ck_assert_uint_eq(port.ngot, 21);
