@@ -31,7 +31,7 @@ static void teardown(void)
 /* Words up to the NULL, for a command about a machine. */
 static int args(const char *word, ...)
 {
-	char *argv[ARGS_MAX];
+	static char *argv[ARGS_MAX]; /* the settings point into it */
 	int argc = 0;
 	va_list ap;
 
