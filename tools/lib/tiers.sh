@@ -138,20 +138,27 @@ on_kvm() {
 	return "$status"
 }
 
-# guests N - boot the guests in nested host N; several runs share the cases
+# guests N [OPTION|CASE]... - boot the guests, one at a time, in nested host N
 guests() {
-	local status=0 line
+	local status=0 line number=$1
+	shift
 
-	"$root/guest-tests/linux/run" --build "$builds/gcc" --logs "$work/guests-$1" --share "$work/guests" \
-		-j 1 --instance "$1" | tee "$work/$tier.out" || status=$?
+	"$root/guest-tests/linux/run" --build "$builds/gcc" --logs "$work/guests-$number" -j 1 --instance "$number" "$@" |
+		tee "$work/$tier.out" || status=$?
 	line=$(tail -n 1 "$work/$tier.out")
 	[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || return 1
 	tally "${BASH_REMATCH[@]:1}"
 	return "$status"
 }
 
-tier_guests() { guests 0; }
-tier_more_guests() { guests 1; }
+# These two share the cases.
+tier_guests() { guests 0 --share "$work/guests"; }
+tier_more_guests() { guests 1 --share "$work/guests"; }
+
+# One for each thing that must not break unseen, for continuous integration.
+tier_some_guests() {
+	guests 0 disk-behind-iommu disk-without-iommu iommu-strict cpus-4 reboot panic-on-console power-off
+}
 
 # --- soaks -------------------------------------------------------------------
 
