@@ -191,7 +191,7 @@ void vhu_pausing(struct vhu *u)
 	wait_patiently(u);
 }
 
-int vhu_listen(struct vhu *u)
+static int listen_locked(struct vhu *u)
 {
 	struct virtio_dev *d = u->d;
 	int r = 0;
@@ -214,5 +214,17 @@ int vhu_listen(struct vhu *u)
 		r = loop_watch_add(d->loop, &u->hangup, u->link.fd,
 				   EPOLLIN | EPOLLRDHUP);
 	u->connected = r == 0;
+	return r;
+}
+
+/* With the lock: a server that hangs up at once is heard by a loop that runs
+ * already, and there is something to give up only when all of this is done. */
+int vhu_listen(struct vhu *u)
+{
+	int r;
+
+	pthread_mutex_lock(&u->d->lock);
+	r = listen_locked(u);
+	pthread_mutex_unlock(&u->d->lock);
 	return r;
 }
