@@ -153,9 +153,30 @@ guests() {
 	return "$status"
 }
 
+# guest_cases - their names; those of the launcher, minutes each, with --long
+guest_cases() {
+	local file name
+
+	for file in "$root"/guest-tests/linux/cases/*.sh; do
+		name=${file##*/}
+		[[ -z "$long" && $name = launch-* ]] || echo "${name%.sh}"
+	done
+}
+
 # These two share the cases.
-tier_guests() { guests 0 --share "$work/guests"; }
-tier_more_guests() { guests 1 --share "$work/guests"; }
+tier_guests() {
+	local names
+
+	mapfile -t names < <(guest_cases)
+	guests 0 --share "$work/guests" "${names[@]}"
+}
+
+tier_more_guests() {
+	local names
+
+	mapfile -t names < <(guest_cases)
+	guests 1 --share "$work/guests" "${names[@]}"
+}
 
 # One for each thing that must not break unseen, for continuous integration.
 tier_some_guests() {
