@@ -151,7 +151,11 @@ int iommu_endpoint_view(struct iommu_endpoint *ep, struct dma **ret_dma);
 
 void iommu_set_fault_sink(struct iommu *i, struct iommu_fault_sink *sink);
 
-/* The requests; ids and addresses are the guest's and may be anything. */
+/*
+ * The requests; ids and addresses are the guest's and may be anything.  What
+ * fails has changed nothing, but for DEVERR of DETACH and UNMAP: the old
+ * translation is gone, and accesses that began under it may be under way.
+ */
 enum iommu_status iommu_attach(struct iommu *i, uint32_t domain,
 			       uint32_t endpoint, bool bypass);
 enum iommu_status iommu_detach(struct iommu *i, uint32_t domain,

@@ -65,18 +65,39 @@ static void domain_left(struct iommu *i, struct iommu_domain *d, bool drained)
 		list_append(&i->dead_domains, &d->node);
 }
 
-/* Move @ep to @to (NULL: nowhere) and wait until nobody uses the old way. */
-static bool endpoint_move(struct iommu *i, struct iommu_endpoint *ep,
-			  struct iommu_domain *to)
+/* Set the domain and wait until nobody uses the old way. */
+static bool endpoint_switch(struct iommu_endpoint *ep, struct iommu_domain *to)
 {
-	struct iommu_domain *from = endpoint_domain(ep);
-	bool drained;
-
 	endpoint_set_domain(ep, to);
 	endpoint_tell(ep, 0, IOVA_LAST);
-	drained = endpoint_drain(ep, 0, IOVA_LAST);
+	return endpoint_drain(ep, 0, IOVA_LAST);
+}
+
+static bool endpoint_leave(struct iommu *i, struct iommu_endpoint *ep)
+{
+	struct iommu_domain *from = endpoint_domain(ep);
+	bool drained = endpoint_switch(ep, NULL);
+
 	domain_left(i, from, drained);
 	return drained;
+}
+
+/*
+ * Move @ep to @to, all or nothing.  One that is attached and cannot be moved
+ * is UNSUPP.   [virtio 1.2, 5.13.6.3.2]
+ */
+static enum iommu_status endpoint_move(struct iommu *i,
+				       struct iommu_endpoint *ep,
+				       struct iommu_domain *to)
+{
+	struct iommu_domain *from = endpoint_domain(ep);
+
+	if (endpoint_switch(ep, to)) {
+		domain_left(i, from, true);
+		return IOMMU_OK;
+	}
+	domain_left(i, to, endpoint_switch(ep, from));
+	return from ? IOMMU_UNSUPP : IOMMU_DEVERR;
 }
 
 /* Whether @d exists only because of @ep. */
@@ -141,14 +162,14 @@ static enum iommu_status attach_locked(struct iommu *i, uint32_t domain,
 		/* One may go as the new one comes. */
 		uint32_t n = i->domains.n - domain_is_lone(from, ep);
 
-		if (n >= i->config.max_domains)
-			return IOMMU_NOMEM;
-		d = domain_new(&i->domains, domain, bypass, i->shift, &i->pool);
+		if (n < i->config.max_domains)
+			d = domain_new(&i->domains, domain, bypass, i->shift,
+				       &i->pool);
 		if (!d)
-			return IOMMU_NOMEM;
+			return from ? IOMMU_UNSUPP : IOMMU_NOMEM;
 		count_domains(i);
 	}
-	return endpoint_move(i, ep, d) ? IOMMU_OK : IOMMU_DEVERR;
+	return endpoint_move(i, ep, d);
 }
 
 static enum iommu_status detach_locked(struct iommu *i, uint32_t domain,
@@ -163,7 +184,7 @@ static enum iommu_status detach_locked(struct iommu *i, uint32_t domain,
 	d = endpoint_domain(ep);
 	if (!d || d->id != domain)
 		return IOMMU_INVAL;
-	return endpoint_move(i, ep, NULL) ? IOMMU_OK : IOMMU_DEVERR;
+	return endpoint_leave(i, ep) ? IOMMU_OK : IOMMU_DEVERR;
 }
 
 /*
@@ -347,7 +368,7 @@ static void reset_locked(struct iommu *i)
 
 	for (size_t n = 0; n < i->neps; n++)
 		if (endpoint_domain(i->eps[n]))
-			drained = endpoint_move(i, i->eps[n], NULL) && drained;
+			drained = endpoint_leave(i, i->eps[n]) && drained;
 	/* Endpoints that were not attached may still be in what an earlier,
 	 * broken wait left. */
 	if (list_empty(&i->dead_domains) && !i->dead_nodes)

@@ -100,7 +100,7 @@ enum iommu_status model_attach(struct model *m, uint32_t domain, uint32_t ep,
 		leave(&without, ep);
 		left = count_domains(&without);
 		if (left >= m->config.max_domains)
-			return IOMMU_NOMEM;
+			return m->attached[ep] ? IOMMU_UNSUPP : IOMMU_NOMEM;
 	}
 	leave(m, ep);
 	m->attached[ep] = true;

@@ -340,6 +340,78 @@ START_TEST(stop_of_the_machine_breaks_the_wait)
 }
 END_TEST
 
+/* ATTACH of endpoint 1, whose page is held, to domain 2, broken in the middle.
+ * Return: the status. */
+static enum iommu_status attach_and_break(struct dma_hold *hold)
+{
+	struct vcpu c;
+	iova_t reply;
+	uint32_t len;
+	uint8_t b[20], tail[4];
+
+	vrig_put_attach(b, 2, 1, 0);
+	vrig_add(&v, b, sizeof(b), 4, &reply);
+	vcpu_start(&c, vcpu_ring);
+	usleep(20000);
+	ck_assert(!atomic_load(&c.back));
+	iommu_stop_waiting(v.rig.i, true);
+	vcpu_join(&c);
+	iommu_stop_waiting(v.rig.i, false);
+	ck_assert(is_used(&len));
+	dma_done(hold);
+	vqd_read(&v.req, reply, tail, 4);
+	return tail[0];
+}
+
+START_TEST(d20_endpoint_that_cannot_be_moved_stays)
+{
+	struct dma_hold hold;
+
+	hold_page(&hold);
+	ck_assert_int_eq(attach_and_break(&hold), IOMMU_UNSUPP);
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), 1);
+	/* Nothing is left of the new domain. */
+	ck_assert_int_eq(vrig_map(&v, 2, 0x6000, 0x6fff, 0x6000, RW),
+			 IOMMU_NOENT);
+	OK(vrig_unmap(&v, 1, 0x5000, 0x5fff));
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), -EFAULT);
+	OK(vrig_attach(&v, 2, 1, 0));
+	ck_assert_uint_eq(mappings(), 0);
+}
+END_TEST
+
+START_TEST(d20_endpoint_that_cannot_join_others_stays)
+{
+	struct dma_hold hold;
+
+	OK(vrig_attach(&v, 2, 2, 0));
+	OK(vrig_map(&v, 2, 0x6000, 0x6fff, 0x6000, RW));
+	hold_page(&hold);
+	ck_assert_int_eq(attach_and_break(&hold), IOMMU_UNSUPP);
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), 1);
+	ck_assert_int_eq(touch(1, 0x6000, DMA_WRITE), -EFAULT);
+	ck_assert_int_eq(touch(2, 0x6000, DMA_WRITE), 1);
+	OK(vrig_detach(&v, 1, 1));
+	OK(vrig_detach(&v, 2, 2));
+	ck_assert_uint_eq(mappings(), 0);
+}
+END_TEST
+
+START_TEST(endpoint_that_leaves_bypass_and_cannot_be_attached_stays)
+{
+	struct dma_hold hold;
+	struct iovec iov;
+
+	vrig_config_write(&v, 36, 1, 1);
+	ck_assert_int_eq(
+		dma_iov(v.rig.dma[1], DMA_WRITE, 0x5000, 8, &iov, 1, &hold), 1);
+	ck_assert_int_eq(attach_and_break(&hold), IOMMU_DEVERR);
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), 1);
+	OK(vrig_attach(&v, 2, 1, 0));
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), -EFAULT);
+}
+END_TEST
+
 START_TEST(stopped_machine_serves_no_more_requests)
 {
 	iova_t reply;
@@ -570,6 +642,10 @@ int main(void)
 		bus_master_off_under_an_unmap_lets_nothing_be_written_after_it);
 	tcase_add_test(t, reset_waits_for_io_of_endpoints);
 	tcase_add_test(t, stop_of_the_machine_breaks_the_wait);
+	tcase_add_test(t, d20_endpoint_that_cannot_be_moved_stays);
+	tcase_add_test(t, d20_endpoint_that_cannot_join_others_stays);
+	tcase_add_test(
+		t, endpoint_that_leaves_bypass_and_cannot_be_attached_stays);
 	tcase_add_test(t, stopped_machine_serves_no_more_requests);
 	tcase_add_test(t, bypass_write_waits_and_requests_meanwhile_are_served);
 	tcase_add_test(t, vcpu_that_has_done_its_share_hands_over);

@@ -81,6 +81,31 @@ START_TEST(d20_attach_elsewhere_leaves_the_others_alone)
 }
 END_TEST
 
+START_TEST(d20_attached_endpoint_for_which_no_domain_can_be_made_stays)
+{
+	struct iommu_config c = rig_config();
+
+	c.max_domains = 1;
+	conf_anew(IOMMU_TOPOLOGY_NONE, &c, NULL);
+	vrig_up(&v, VRIG_FEATURES);
+	OK(vrig_attach(&v, 1, 1, 0));
+	OK(vrig_attach(&v, 1, 2, 0));
+	OK(MAP(1, 5, 1));
+	FAILS(UNSUPP, vrig_attach(&v, 2, 1, 0));
+	FAILS(UNSUPP, vrig_attach(&v, 2, 1, 1));
+	/* One that is nowhere lacks memory alone. */
+	FAILS(NOMEM, vrig_attach(&v, 2, 3, 0));
+	ck_assert(conf_can(1, 5));
+	ck_assert(!conf_can(1, 6));
+	OK(MAP(1, 6, 1));
+	ck_assert(conf_can(1, 6));
+	FAILS(NOENT, MAP(2, 7, 1));
+	OK(vrig_detach(&v, 1, 1));
+	OK(vrig_detach(&v, 1, 2));
+	OK(vrig_attach(&v, 2, 1, 0));
+}
+END_TEST
+
 START_TEST(reattach_to_the_same_domain_keeps_its_mappings)
 {
 	OK(vrig_attach(&v, 1, 1, 0));
@@ -224,6 +249,8 @@ static void add(TCase *t)
 	tcase_add_test(t, d18_g8b_endpoints_share_a_domain);
 	tcase_add_test(t, d20_attach_elsewhere_detaches_first);
 	tcase_add_test(t, d20_attach_elsewhere_leaves_the_others_alone);
+	tcase_add_test(
+		t, d20_attached_endpoint_for_which_no_domain_can_be_made_stays);
 	tcase_add_test(t, reattach_to_the_same_domain_keeps_its_mappings);
 	tcase_add_test(t, d22_attach_that_is_not_rejected_attaches);
 	tcase_add_test(t, d23_attach_makes_the_domain);
