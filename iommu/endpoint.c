@@ -84,14 +84,15 @@ void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last)
 		hold_tell(&v->holds, first, last);
 }
 
-bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last)
+bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,
+		    unsigned n)
 {
 	bool drained = true;
 
 	for (struct iommu_view *v = first_view(ep); v; v = v->next)
 		hold_told(&v->holds);
 	for (struct iommu_view *v = first_view(ep); v; v = v->next)
-		drained = hold_wait(&v->holds, first, last) && drained;
+		drained = hold_wait(&v->holds, r, n) && drained;
 	return drained;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/dma.h"
 #include "core/list.h"
+#include "core/range.h"
 #include "iommu/iommu.h"
 #include "iommu/resv.h"
 
@@ -42,7 +43,8 @@ void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d);
  * freed.
  */
 void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last);
-bool endpoint_drain(const struct iommu_endpoint *ep, iova_t first, iova_t last);
+bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,
+		    unsigned n);
 void endpoint_wait_walks(const struct iommu_endpoint *ep);
 
 /* Adds the views' counters. */

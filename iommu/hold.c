@@ -298,9 +298,18 @@ static bool wait_for_end(struct hold_gate *g, const _Atomic uint64_t *s,
 	return ended;
 }
 
+static bool overlaps(iova_t first, iova_t last, const struct range *r,
+		     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (first <= r[i].last && r[i].first <= last)
+			return true;
+	return false;
+}
+
 /* W3 to W5 for one slot. */
 static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
-		      iova_t first, iova_t last)
+		      const struct range *r, unsigned n)
 {
 	uint64_t state = slot_state(s);
 	iova_t held_first, held_last;
@@ -311,21 +320,22 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 	held_last = atomic_load_explicit(&s->last, memory_order_acquire);
 	if (state_over(&s->state, state))
 		return true;
-	if (held_first > last || first > held_last)
+	if (!overlaps(held_first, held_last, r, n))
 		return true;
 	return wait_for_end(g, &s->state, state);
 }
 
 /* The same for the page that recall_hold() holds. */
-static bool page_wait(const struct hold_table *t, iova_t first, iova_t last)
+static bool page_wait(const struct hold_table *t, const struct range *r,
+		      unsigned n)
 {
-	const struct recall *r = t->recall;
-	uint64_t state = atomic_load_explicit(&r->page, memory_order_seq_cst);
+	const _Atomic uint64_t *held = &t->recall->page;
+	uint64_t state = atomic_load_explicit(held, memory_order_seq_cst);
 	iova_t page = align_down(state, RECALL_PAGE_SIZE);
 
-	if (state == 0 || page > last || first > (page | RECALL_PAGE_MASK))
+	if (state == 0 || !overlaps(page, page | RECALL_PAGE_MASK, r, n))
 		return true;
-	return wait_for_end(t->gate, &r->page, state);
+	return wait_for_end(t->gate, held, state);
 }
 
 /* Slots of chunk @c that may be in use. */
@@ -334,16 +344,16 @@ static unsigned chunk_top(const struct hold_chunk *c)
 	return atomic_load_explicit(&c->top, memory_order_seq_cst);
 }
 
-bool hold_wait(struct hold_table *t, iova_t first, iova_t last)
+bool hold_wait(struct hold_table *t, const struct range *r, unsigned n)
 {
-	if (!page_wait(t, first, last))
+	if (!page_wait(t, r, n))
 		return false;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);
 
-		for (unsigned n = 0; n < top; n++)
-			if (!slot_wait(t->gate, &c->slots[n], first, last))
+		for (unsigned k = 0; k < top; k++)
+			if (!slot_wait(t->gate, &c->slots[k], r, n))
 				return false;
 	}
 	return true;

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "core/dma.h"
+#include "core/range.h"
 #include "iommu/notice.h"
 
 #define HOLD_CHUNK	64
@@ -121,12 +122,12 @@ void hold_tell(struct hold_table *t, iova_t first, iova_t last);
 void hold_told(struct hold_table *t);
 
 /*
- * hold_wait - until each hold that now overlaps [first, last] has ended.
+ * hold_wait - until each hold that now overlaps one of the @n ranges has ended.
  * Holds that begin after the call are not waited for.  hold_told() precedes.
  *
  * Return: true; false if the gate was stopped before that.
  */
-bool hold_wait(struct hold_table *t, iova_t first, iova_t last);
+bool hold_wait(struct hold_table *t, const struct range *r, unsigned n);
 
 /*
  * hold_wait_walks - until each lookup that is now under way is over, whatever

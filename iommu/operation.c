@@ -10,6 +10,8 @@
 
 #define IOVA_LAST (~UINT64_C(0))
 
+static const struct range everything = {0, IOVA_LAST};
+
 /* Caller holds i->op; the only writer. */
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -29,20 +31,33 @@ static void count_domains(struct iommu *i)
 			      memory_order_relaxed);
 }
 
-/* Holds of [first, last] that began under an older translation of @d. */
-static bool domain_drain(const struct iommu_domain *d, iova_t first,
-			 iova_t last)
+/* The smallest range with all of @r in it. */
+static struct range hull(const struct range *r, unsigned n)
 {
+	struct range h = r[0];
+
+	for (unsigned k = 1; k < n; k++) {
+		h.first = min_u64(h.first, r[k].first);
+		h.last = max_u64(h.last, r[k].last);
+	}
+	return h;
+}
+
+/* Holds of the ranges that began under an older translation of @d. */
+static bool domain_drain(const struct iommu_domain *d, const struct range *r,
+			 unsigned n)
+{
+	const struct range all = hull(r, n);
 	bool drained = true;
 
 	list_for_each (pos, &d->endpoints)
 		endpoint_tell(container_of(pos, struct iommu_endpoint, node),
-			      first, last);
+			      all.first, all.last);
 	list_for_each (pos, &d->endpoints) {
 		const struct iommu_endpoint *ep =
 			container_of(pos, struct iommu_endpoint, node);
 
-		drained = endpoint_drain(ep, first, last) && drained;
+		drained = endpoint_drain(ep, r, n) && drained;
 	}
 	return drained;
 }
@@ -70,7 +85,7 @@ static bool endpoint_switch(struct iommu_endpoint *ep, struct iommu_domain *to)
 {
 	endpoint_set_domain(ep, to);
 	endpoint_tell(ep, 0, IOVA_LAST);
-	return endpoint_drain(ep, 0, IOVA_LAST);
+	return endpoint_drain(ep, &everything, 1);
 }
 
 static bool endpoint_leave(struct iommu *i, struct iommu_endpoint *ep)
@@ -187,26 +202,99 @@ static enum iommu_status detach_locked(struct iommu *i, uint32_t domain,
 	return endpoint_leave(i, ep) ? IOMMU_OK : IOMMU_DEVERR;
 }
 
-/*
- * After @c has happened to @d's table: wait for who may still use what is
- * gone, then free it.
- */
+/* Wait for who may still use what is gone from @d's table, then free it. */
 static bool settle(struct iommu *i, struct iommu_domain *d,
-		   const struct pt_change *c)
+		   const struct range *r, unsigned n)
 {
-	if (!c->any)
-		return true;
-	if (!domain_drain(d, c->first, c->last)) {
+	if (!domain_drain(d, r, n)) {
 		pgtable_bury(&d->table, &i->dead_nodes);
 		return false;
 	}
-	if (c->nodes) {
+	if (d->table.retired) {
 		list_for_each (pos, &d->endpoints)
 			endpoint_wait_walks(
 				container_of(pos, struct iommu_endpoint, node));
 		pgtable_reap(&d->table);
 	}
 	return true;
+}
+
+/* Move all that the last one's domain owes to the end.
+ * Return: where that begins. */
+static unsigned owed_gather(struct owed *o)
+{
+	struct iommu_domain *d = o->domains[o->n - 1];
+	unsigned from = o->n;
+
+	for (unsigned k = o->n; k-- > 0;) {
+		struct range r = o->ranges[k];
+
+		if (o->domains[k] != d)
+			continue;
+		from--;
+		o->domains[k] = o->domains[from];
+		o->ranges[k] = o->ranges[from];
+		o->domains[from] = d;
+		o->ranges[from] = r;
+	}
+	return from;
+}
+
+static void pay(struct iommu *i)
+{
+	struct owed *o = &i->owed;
+
+	while (o->n > 0) {
+		unsigned from = owed_gather(o);
+
+		if (!settle(i, o->domains[from], &o->ranges[from], o->n - from))
+			o->broken = true;
+		o->n = from;
+	}
+}
+
+/* @c has happened to @d's table; pay_all() follows. */
+static void owe(struct iommu *i, struct iommu_domain *d,
+		const struct pt_change *c)
+{
+	struct owed *o = &i->owed;
+
+	if (!c->any)
+		return;
+	if (o->n == IOMMU_RUN_MAX)
+		pay(i);
+	o->domains[o->n] = d;
+	o->ranges[o->n] = (struct range){c->first, c->last};
+	o->n++;
+}
+
+/* Return: true if all that was owed has been waited for. */
+static bool pay_all(struct iommu *i)
+{
+	bool broken;
+
+	pay(i);
+	broken = i->owed.broken;
+	i->owed.broken = false;
+	return !broken;
+}
+
+/* As pgtable_map(). */
+static int enter(struct iommu *i, struct iommu_domain *d, iova_t first,
+		 iova_t last, gpa_t phys, unsigned perms)
+{
+	bool owing = i->owed.n > 0;
+	struct pt_change c;
+	int r = pgtable_map(&d->table, first, last, phys, perms, &c);
+
+	owe(i, d, &c);
+	if (r == 0 || !owing)
+		return r;
+	/* What waits to be freed may be the room that lacks. */
+	pay(i);
+	r = pgtable_map(&d->table, first, last, phys, perms, &c);
+	owe(i, d, &c);
+	return r;
 }
 
 static unsigned map_perms(const struct iommu *i, iova_t first, iova_t last,
@@ -232,7 +320,6 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 				    uint32_t flags)
 {
 	struct iommu_domain *d;
-	struct pt_change c;
 
 	if (last < first ||
 	    (flags & ~(IOMMU_MAP_READ | IOMMU_MAP_WRITE | IOMMU_MAP_MMIO)))
@@ -252,11 +339,9 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 		return IOMMU_INVAL;
 	if (value(&i->stats.mappings) >= i->config.max_mappings)
 		return IOMMU_NOMEM;
-	if (pgtable_map(&d->table, first, last, phys,
-			map_perms(i, first, last, phys, flags), &c)) {
-		(void)settle(i, d, &c);
+	if (enter(i, d, first, last, phys,
+		  map_perms(i, first, last, phys, flags)))
 		return IOMMU_NOMEM;
-	}
 	d->mappings++;
 	d->bytes += last - first + 1;
 	add(&i->stats.mappings, 1);
@@ -283,7 +368,8 @@ static enum iommu_status unmap_locked(struct iommu *i, uint32_t domain,
 	d->bytes -= c.bytes;
 	add(&i->stats.mappings, -c.mappings);
 	add(&i->stats.mapped_bytes, -c.bytes);
-	return settle(i, d, &c) ? IOMMU_OK : IOMMU_DEVERR;
+	owe(i, d, &c);
+	return IOMMU_OK;
 }
 
 /* Caller holds i->op. */
@@ -325,6 +411,7 @@ enum iommu_status iommu_map(struct iommu *i, uint32_t domain, iova_t first,
 	iommu_lock(i);
 	s = count_op(i, &i->stats.maps,
 		     map_locked(i, domain, first, last, phys, flags));
+	(void)pay_all(i);
 	iommu_unlock(i);
 	return s;
 }
@@ -335,9 +422,40 @@ enum iommu_status iommu_unmap(struct iommu *i, uint32_t domain, iova_t first,
 	enum iommu_status s;
 
 	iommu_lock(i);
-	s = count_op(i, &i->stats.unmaps, unmap_locked(i, domain, first, last));
+	s = unmap_locked(i, domain, first, last);
+	if (!pay_all(i))
+		s = IOMMU_DEVERR;
+	(void)count_op(i, &i->stats.unmaps, s);
 	iommu_unlock(i);
 	return s;
+}
+
+static enum iommu_status run_locked(struct iommu *i,
+				    const struct iommu_request *r)
+{
+	if (r->type == IOMMU_REQUEST_MAP)
+		return map_locked(i, r->domain, r->first, r->last, r->phys,
+				  r->flags);
+	return unmap_locked(i, r->domain, r->first, r->last);
+}
+
+void iommu_run(struct iommu *i, struct iommu_request *r, unsigned n)
+{
+	bool drained;
+
+	iommu_lock(i);
+	for (unsigned k = 0; k < n; k++)
+		r[k].status = run_locked(i, &r[k]);
+	drained = pay_all(i);
+	for (unsigned k = 0; k < n; k++) {
+		bool map = r[k].type == IOMMU_REQUEST_MAP;
+
+		if (!drained && !map && r[k].status == IOMMU_OK)
+			r[k].status = IOMMU_DEVERR;
+		(void)count_op(i, map ? &i->stats.maps : &i->stats.unmaps,
+			       r[k].status);
+	}
+	iommu_unlock(i);
 }
 
 /* Caller holds i->op.  Step W1 of hold.c's protocol. */
@@ -351,7 +469,7 @@ static void set_bypass_locked(struct iommu *i, bool bypass)
 			endpoint_tell(i->eps[n], 0, IOVA_LAST);
 	for (size_t n = 0; n < i->neps; n++)
 		if (!endpoint_domain(i->eps[n]))
-			(void)endpoint_drain(i->eps[n], 0, IOVA_LAST);
+			(void)endpoint_drain(i->eps[n], &everything, 1);
 }
 
 void iommu_set_bypass(struct iommu *i, bool bypass)
@@ -374,7 +492,7 @@ static void reset_locked(struct iommu *i)
 	if (list_empty(&i->dead_domains) && !i->dead_nodes)
 		return;
 	for (size_t n = 0; n < i->neps && drained; n++)
-		drained = endpoint_drain(i->eps[n], 0, IOVA_LAST);
+		drained = endpoint_drain(i->eps[n], &everything, 1);
 	if (drained)
 		iommu_dead_free(i);
 }

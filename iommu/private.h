@@ -16,11 +16,20 @@
 #include "iommu/iommu.h"
 #include "iommu/pgtable.h"
 #include "iommu/resv.h"
+#include "iommu/run.h"
 
 /* Written under the op lock, read by anyone. */
 struct op_stats {
 	_Atomic uint64_t attaches, detaches, maps, unmaps, rejected;
 	_Atomic uint64_t mappings, mapped_bytes, domains;
+};
+
+/* What has been taken away, and whose users are still to be waited for. */
+struct owed {
+	unsigned n;
+	bool broken; /* a wait was broken */
+	struct iommu_domain *domains[IOMMU_RUN_MAX];
+	struct range ranges[IOMMU_RUN_MAX];
 };
 
 struct iommu {
@@ -41,6 +50,7 @@ struct iommu {
 	struct domain_set domains;
 	struct pt_pool pool;
 	struct op_stats stats;
+	struct owed owed; /* nothing, between operations */
 
 	/* What a broken wait left behind: no reader may be known to be gone
 	 * from it. */

@@ -49,7 +49,7 @@ enum iommu_verdict {
 
 struct iommu_request {
 	enum iommu_request_type type; /* not for IGNORE */
-	enum iommu_status status;     /* for REJECT */
+	enum iommu_status status;     /* for REJECT, and by iommu_run() */
 	uint64_t reply; /* bytes to write, the tail at their end */
 	uint32_t domain, endpoint;
 	iova_t first, last; /* MAP, UNMAP: first <= last */

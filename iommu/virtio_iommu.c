@@ -8,6 +8,7 @@
 #include "core/bits.h"
 #include "core/err.h"
 #include "core/fd.h"
+#include "iommu/run.h"
 #include "iommu/viommu_config.h"
 #include "iommu/viommu_faults.h"
 
@@ -30,7 +31,11 @@ struct viommu {
 	 */
 	bool busy;
 	bool successor;	 /* somebody waits to go on serving */
-	unsigned served; /* requests, by the one who serves now */
+	unsigned served; /* requests that are done, by who serves now */
+	/* MAPs and UNMAPs that are to be carried out in one pass. */
+	unsigned nrun;
+	struct iommu_request run[IOMMU_RUN_MAX];
+	struct vq_chain *run_chains[IOMMU_RUN_MAX];
 	struct viommu_faults faults;
 	uint64_t faults_sent, faults_undelivered; /* under d->lock */
 };
@@ -67,10 +72,9 @@ static enum iommu_status execute(struct iommu *i, const struct iommu_request *r)
 	case IOMMU_REQUEST_MAP:
 		return iommu_map(i, r->domain, r->first, r->last, r->phys,
 				 r->flags);
-	case IOMMU_REQUEST_UNMAP:
-		return iommu_unmap(i, r->domain, r->first, r->last);
-	case IOMMU_REQUEST_PROBE:
-		break; /* write_properties() */
+	case IOMMU_REQUEST_UNMAP: /* serve_run() */
+	case IOMMU_REQUEST_PROBE: /* write_properties() */
+		break;
 	}
 	return IOMMU_OK;
 }
@@ -112,9 +116,9 @@ static void complete(struct viommu *v, struct vq_chain *c,
 }
 
 /*
- * Caller holds d->lock, which is dropped while the request runs.  The reply is
+ * Caller holds d->lock, which is dropped while requests run.  The replies are
  * still to be written, so whoever stops the device or takes bus mastering away
- * meanwhile waits for it.
+ * meanwhile waits for them.
  */
 static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 			  const struct iommu_request *r)
@@ -136,6 +140,45 @@ static void serve_request(struct viommu *v, struct vq *q, struct vq_chain *c,
 	virtio_inflight_end(&v->dev);
 }
 
+static void serve_run(struct viommu *v, struct vq *q)
+{
+	unsigned n = v->nrun;
+
+	if (n == 0)
+		return;
+	vq_signal(q);
+	virtio_inflight_begin(&v->dev);
+	pthread_mutex_unlock(&v->dev.lock);
+	iommu_run(v->iommu, v->run, n);
+	pthread_mutex_lock(&v->dev.lock);
+	for (unsigned k = 0; k < n; k++) {
+		complete(v, v->run_chains[k], &v->run[k], v->run[k].status);
+		vq_push(q, v->run_chains[k]);
+	}
+	v->nrun = 0;
+	v->served += n;
+	virtio_inflight_end(&v->dev);
+}
+
+/*
+ * An UNMAP begins a run, and goes on one; so does a MAP that stands behind an
+ * UNMAP.  A MAP waits for nothing, so none is kept waiting by what follows it.
+ */
+static bool joins_run(const struct viommu *v, const struct iommu_request *r)
+{
+	return r->type == IOMMU_REQUEST_UNMAP ||
+	       (r->type == IOMMU_REQUEST_MAP && v->nrun > 0);
+}
+
+static void run_add(struct viommu *v, struct vq *q, struct vq_chain *c,
+		    const struct iommu_request *r)
+{
+	v->run[v->nrun] = *r;
+	v->run_chains[v->nrun] = c;
+	if (++v->nrun == IOMMU_RUN_MAX)
+		serve_run(v, q);
+}
+
 static void serve_chain(struct viommu *v, struct vq *q, struct vq_chain *c)
 {
 	const struct iommu_request_rules rules = {
@@ -144,23 +187,30 @@ static void serve_chain(struct viommu *v, struct vq *q, struct vq_chain *c)
 	};
 	uint8_t buf[IOMMU_REQUEST_READABLE_MAX];
 	size_t len = (size_t)min_u64(c->in.left, sizeof(buf));
+	enum iommu_verdict verdict = IOMMU_VERDICT_IGNORE;
 	struct iommu_request r;
 
 	/* What cannot be read is not recognised either. */
-	if (vq_read(c, buf, len) == 0) {
-		switch (iommu_request_parse(buf, len, c->out.left, &rules,
-					    &r)) {
-		case IOMMU_VERDICT_IGNORE:
-			break;
-		case IOMMU_VERDICT_REJECT:
-			complete(v, c, &r, r.status);
-			break;
-		case IOMMU_VERDICT_RUN:
-			serve_request(v, q, c, &r);
-			break;
-		}
+	if (vq_read(c, buf, len) == 0)
+		verdict =
+			iommu_request_parse(buf, len, c->out.left, &rules, &r);
+	if (verdict == IOMMU_VERDICT_RUN && joins_run(v, &r)) {
+		run_add(v, q, c, &r);
+		return;
+	}
+	serve_run(v, q);
+	switch (verdict) {
+	case IOMMU_VERDICT_IGNORE:
+		break;
+	case IOMMU_VERDICT_REJECT:
+		complete(v, c, &r, r.status);
+		break;
+	case IOMMU_VERDICT_RUN:
+		serve_request(v, q, c, &r);
+		break;
 	}
 	vq_push(q, c);
+	v->served++;
 }
 
 /* As vq_pop().  Other vCPUs may fill the ring for ever: a machine that stops
@@ -187,11 +237,12 @@ static void serve(struct viommu *v)
 	do {
 		while ((r = next_request(v, q, &c)) > 0) {
 			serve_chain(v, q, c);
-			if (++v->served == SHARE)
+			if (v->served >= SHARE)
 				(void)vq_kicks_on(q);
 			if (v->successor)
 				break;
 		}
+		serve_run(v, q);
 	} while (r == 0 && vq_kicks_on(q));
 	vq_signal(q);
 	set_free(v);

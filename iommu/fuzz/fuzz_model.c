@@ -114,6 +114,44 @@ static iova_t end_of(iova_t first, uint8_t b)
 	return first + len - 1;
 }
 
+/*
+ * Requests that are in the ring and not served yet, with the model's answers.
+ */
+
+#define PENDING_MAX 100 /* two descriptors each */
+
+static struct {
+	iova_t reply;
+	enum iommu_status want;
+} pending[PENDING_MAX];
+static unsigned npending;
+
+static void serve_pending(void)
+{
+	uint32_t head, len;
+
+	if (npending == 0)
+		return;
+	vrig_ring(&v);
+	for (unsigned n = 0; n < npending; n++) {
+		uint8_t tail[4];
+		bool used = vqd_get_used(&v.req, &head, &len);
+
+		assert(used && len == sizeof(tail));
+		vqd_read(&v.req, pending[n].reply, tail, sizeof(tail));
+		assert(tail[0] == pending[n].want);
+	}
+	npending = 0;
+}
+
+static void request(const void *bytes, uint32_t len, enum iommu_status want)
+{
+	vrig_add(&v, bytes, len, 4, &pending[npending].reply);
+	pending[npending++].want = want;
+	if (npending == PENDING_MAX)
+		serve_pending();
+}
+
 static void step_request(const uint8_t *b)
 {
 	const bool odd = b[1] >= 0xe0;
@@ -122,27 +160,29 @@ static void step_request(const uint8_t *b)
 	uint32_t flags = b[2] >= 0xe0 ? b[2] & 15 : b[2] & 3;
 	iova_t first = address(b + 3), last = end_of(first, b[5]);
 	gpa_t phys = physical(b + 6);
+	uint8_t bytes[36];
 
 	switch (b[0] & 7) {
 	case 0:
 		flags = b[2] >= 0xe0 ? flags : b[2] % 8 == 0;
-		assert(vrig_attach(&v, domain, ep, flags) ==
-		       (int)model_attach(&m, domain, ep, flags));
+		vrig_put_attach(bytes, domain, ep, flags);
+		request(bytes, 20, model_attach(&m, domain, ep, flags));
 		break;
 	case 1:
-		assert(vrig_detach(&v, domain, ep) ==
-		       (int)model_detach(&m, domain, ep));
+		vrig_put_detach(bytes, domain, ep);
+		request(bytes, 20, model_detach(&m, domain, ep));
 		break;
 	case 2:
 	case 3:
 	case 4:
 	case 5:
-		assert(vrig_map(&v, domain, first, last, phys, flags) ==
-		       (int)model_map(&m, domain, first, last, phys, flags));
+		vrig_put_map(bytes, domain, first, last, phys, flags);
+		request(bytes, 36,
+			model_map(&m, domain, first, last, phys, flags));
 		break;
 	default:
-		assert(vrig_unmap(&v, domain, first, last) ==
-		       (int)model_unmap(&m, domain, first, last));
+		vrig_put_unmap(bytes, domain, first, last);
+		request(bytes, 28, model_unmap(&m, domain, first, last));
 		break;
 	}
 }
@@ -206,6 +246,7 @@ static void step_access(const uint8_t *b)
 
 static void restart(void)
 {
+	serve_pending();
 	vrig_reset(&v);
 	model_reset(&m);
 	vrig_up(&v, VRIG_FEATURES);
@@ -216,6 +257,8 @@ static void step(const uint8_t *b)
 	/* A heap that never gets memory back. */
 	if (v.req.heap_end - v.req.heap < KIB(64))
 		restart();
+	if ((b[0] >> 3 & 7) < 3)
+		serve_pending();
 	switch (b[0] >> 3 & 7) {
 	case 0:
 	case 1:
@@ -231,7 +274,10 @@ static void step(const uint8_t *b)
 		break;
 	default:
 		step_request(b);
-		break;
+		/* Alone, or with those that follow. */
+		if (b[7] & 1)
+			serve_pending();
+		return;
 	}
 }
 
@@ -240,6 +286,8 @@ static void step_and_count(const uint8_t *b)
 	struct iommu_stats s;
 
 	step(b);
+	if (npending > 0)
+		return;
 	iommu_get_stats(v.rig.i, &s);
 	assert(s.mappings == m.nmappings);
 }
@@ -273,6 +321,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		len -= STEP;
 	}
 	draw_steps(seed, DRAWN);
+	serve_pending();
 	vrig_config_write(&v, 36, 1, 0);
 	vrig_reset(&v);
 	iommu_get_stats(v.rig.i, &s);

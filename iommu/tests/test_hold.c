@@ -39,6 +39,11 @@ static unsigned begin(iova_t first, iova_t last)
 	return (unsigned)number;
 }
 
+static bool wait_for(iova_t first, iova_t last)
+{
+	return hold_wait(table, &(struct range){first, last}, 1);
+}
+
 /* A thread that waits. */
 struct waiter {
 	pthread_t thread;
@@ -51,7 +56,7 @@ static void *wait_thread(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->result = hold_wait(table, w->first, w->last);
+	w->result = wait_for(w->first, w->last);
 	atomic_store(&w->done, true);
 	return NULL;
 }
@@ -71,9 +76,9 @@ static void until_asleep(unsigned n)
 
 START_TEST(nothing_held_nothing_waited_for)
 {
-	ck_assert(hold_wait(table, 0, TOP));
+	ck_assert(wait_for(0, TOP));
 	hold_end(table, begin(0, TOP));
-	ck_assert(hold_wait(table, 0, TOP));
+	ck_assert(wait_for(0, TOP));
 }
 END_TEST
 
@@ -82,9 +87,9 @@ START_TEST(holds_beside_the_range_are_not_waited_for)
 	unsigned low = begin(0, 0xfff);
 	unsigned high = begin(0x2000, TOP);
 
-	ck_assert(hold_wait(table, 0x1000, 0x1fff));
+	ck_assert(wait_for(0x1000, 0x1fff));
 	hold_end(table, low);
-	ck_assert(hold_wait(table, 0, 0x1fff));
+	ck_assert(wait_for(0, 0x1fff));
 	hold_end(table, high);
 }
 END_TEST
@@ -125,6 +130,25 @@ START_TEST(waiter_wants_all_that_overlap)
 	pthread_join(w.thread, NULL);
 	ck_assert(w.result);
 	hold_end(table, c);
+}
+END_TEST
+
+START_TEST(only_holds_in_one_of_the_ranges_are_waited_for)
+{
+	const struct range ranges[] = {{40, 49}, {0, 9}, {20, 29}};
+	int between = begin(10, 19), beyond = begin(50, 59);
+
+	ck_assert(hold_wait(table, ranges, ARRAY_SIZE(ranges)));
+	hold_gate_stop(&gate, true);
+	for (unsigned n = 0; n < ARRAY_SIZE(ranges); n++) {
+		int in = begin(ranges[n].last, ranges[n].last);
+
+		ck_assert(!hold_wait(table, ranges, ARRAY_SIZE(ranges)));
+		hold_end(table, (unsigned)in);
+	}
+	ck_assert(hold_wait(table, ranges, ARRAY_SIZE(ranges)));
+	hold_end(table, (unsigned)between);
+	hold_end(table, (unsigned)beyond);
 }
 END_TEST
 
@@ -203,8 +227,8 @@ START_TEST(stop_breaks_the_wait_and_can_be_taken_back)
 	hold_gate_stop(&gate, true);
 	pthread_join(w.thread, NULL);
 	ck_assert(!w.result);
-	ck_assert(!hold_wait(table, 0, 10));
-	ck_assert(hold_wait(table, 11, 20));
+	ck_assert(!wait_for(0, 10));
+	ck_assert(wait_for(11, 20));
 	hold_gate_stop(&gate, false);
 	waiter_start(&w, 0, 10);
 	until_asleep(1);
@@ -223,10 +247,10 @@ START_TEST(every_slot_is_seen_and_comes_back)
 		numbers[n] = begin(n * 16, n * 16 + 15);
 	hold_gate_stop(&gate, true); /* now a wait tells instead of waiting */
 	for (unsigned n = 0; n < N; n++)
-		ck_assert(!hold_wait(table, n * 16, n * 16));
+		ck_assert(!wait_for(n * 16, n * 16));
 	for (unsigned n = 0; n < N; n++)
 		hold_end(table, numbers[n]);
-	ck_assert(hold_wait(table, 0, TOP));
+	ck_assert(wait_for(0, TOP));
 	for (unsigned n = 0; n < N; n++)
 		ck_assert_uint_eq(begin(0, 0), n);
 }
@@ -257,6 +281,7 @@ int main(void)
 	tcase_add_test(t, holds_beside_the_range_are_not_waited_for);
 	tcase_add_test(t, one_byte_of_overlap_is_waited_for);
 	tcase_add_test(t, waiter_wants_all_that_overlap);
+	tcase_add_test(t, only_holds_in_one_of_the_ranges_are_waited_for);
 	tcase_add_test(t, two_waiters_are_both_woken);
 	tcase_add_test(t, walks_are_waited_for_until_they_settle);
 	tcase_add_test(t, settling_does_not_end_the_hold);

@@ -352,6 +352,8 @@ static enum iommu_status attach_and_break(struct dma_hold *hold)
 	vrig_put_attach(b, 2, 1, 0);
 	vrig_add(&v, b, sizeof(b), 4, &reply);
 	vcpu_start(&c, vcpu_ring);
+	while (touch(1, 0x5000, DMA_READ) == 1)
+		sched_yield();
 	usleep(20000);
 	ck_assert(!atomic_load(&c.back));
 	iommu_stop_waiting(v.rig.i, true);
@@ -443,6 +445,8 @@ START_TEST(bypass_write_waits_and_requests_meanwhile_are_served)
 	ck_assert_int_eq(
 		dma_iov(v.rig.dma[3], DMA_WRITE, 0x5000, 8, &iov, 1, &hold), 1);
 	vcpu_start(&c, vcpu_bypass_off);
+	while (iommu_bypass(v.rig.i))
+		sched_yield();
 	usleep(20000);
 	ck_assert(!atomic_load(&c.back));
 	vrig_put_attach(b, 1, 1, 0);
