@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * loop.h - event loop over epoll: descriptors and timers.
+ * loop.h - event loop: descriptors, timers, and I/O by io_uring.
  *
  * One thread runs it, and it is the only place that blocks in poll.  The loop
  * takes a watch's @lock before calling it, so device code locks nothing.
@@ -24,7 +24,9 @@ struct loop;
 struct loop_watch;
 struct loop_timer;
 
-/* @events: EPOLLIN, EPOLLOUT, EPOLLHUP, ... */
+/* @events: EPOLLIN, EPOLLOUT, EPOLLHUP, ...; EPOLLIN | EPOLLET for an eventfd
+ * of eventfd_new(): called after each signal, or after several, and the count
+ * is nobody's business.  That is how doorbells cost least. */
 typedef void (*loop_watch_fn)(struct loop_watch *w, uint32_t events);
 typedef void (*loop_timer_fn)(struct loop_timer *t);
 
@@ -73,7 +75,8 @@ void loop_barrier(struct loop *l);
  */
 int loop_watch_add(struct loop *l, struct loop_watch *w, int fd,
 		   uint32_t events);
-/* Change the events waited for; 0 pauses the watch, hang-ups included. */
+/* Change the events waited for; 0 pauses the watch, hang-ups included.  Not of
+ * a watch with EPOLLET. */
 void loop_watch_set(struct loop_watch *w, uint32_t events);
 /* Does nothing if it is not added. */
 void loop_watch_del(struct loop_watch *w);
@@ -88,5 +91,59 @@ int loop_timer_add(struct loop *l, struct loop_timer *t);
 void loop_timer_set(struct loop_timer *t, uint64_t delay_ns);
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_del(struct loop_timer *t);
+
+/*
+ * I/O through the loop's own io_uring.  What is put in goes to the kernel when
+ * the loop next waits, all devices' together in the one system call that it
+ * waits by; completions of a batch come under one taking of the user's lock.
+ */
+struct io_uring_sqe;
+struct loop_io_user;
+
+/* Embedded in an operation. */
+struct loop_io {
+	/* the loop's: */
+	struct loop_io_user *user;
+	struct loop_io *next;
+	int32_t result;
+};
+
+/* Embedded in a device's engine.  Set the first four before loop_io_open(). */
+struct loop_io_user {
+	void (*done)(struct loop_io_user *u, struct loop_io *io,
+		     int32_t result);
+	/* After the last done() of a batch, under the same lock. */
+	void (*batch_done)(struct loop_io_user *u);
+	pthread_mutex_t *lock; /* taken for both */
+	int fd;		       /* of the file; borrowed */
+	/* the loop's: */
+	struct loop *loop;
+	int file; /* its number in the ring, -1: none */
+	unsigned pending;
+	bool closed;
+	pthread_cond_t idle;
+};
+
+/* Return: 0; -ENOSYS if this loop has no io_uring. */
+int loop_io_open(struct loop *l, struct loop_io_user *u);
+/*
+ * Waits for what the kernel still has; done() is not called for it.  Does
+ * nothing if it is not open.  Threads: without the user's lock; the loop does
+ * not begin or end to run meanwhile.
+ */
+void loop_io_close(struct loop_io_user *u);
+/*
+ * loop_io_get - an entry to be filled in by io_uring_prep_...(), for u->fd.
+ * loop_io_put - it is filled in; done() follows.
+ *
+ * Threads: the one that runs the loop, with the user's lock held.
+ *
+ * loop_io_get() returns NULL when the kernel takes no more for now.
+ */
+struct io_uring_sqe *loop_io_get(struct loop_io_user *u);
+void loop_io_put(struct loop_io_user *u, struct io_uring_sqe *sqe,
+		 struct loop_io *io);
+/* May this thread call the two? */
+bool loop_io_here(const struct loop_io_user *u);
 
 #endif

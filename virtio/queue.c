@@ -30,7 +30,6 @@ static void on_kick(struct loop_watch *w, uint32_t events)
 	struct vq *q = container_of(w, struct vq, kick_watch);
 
 	(void)events;
-	(void)eventfd_clear(q->kick_fd);
 	vq_dispatch(q);
 }
 
@@ -67,7 +66,8 @@ static int watch_kicks(struct vq *q)
 		return 0;
 	q->kick_watch.fn = on_kick;
 	q->kick_watch.lock = &d->lock;
-	return loop_watch_add(d->loop, &q->kick_watch, q->kick_fd, EPOLLIN);
+	return loop_watch_add(d->loop, &q->kick_watch, q->kick_fd,
+			      EPOLLIN | EPOLLET);
 }
 
 int vq_start(struct vq *q)

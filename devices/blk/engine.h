@@ -18,13 +18,13 @@
 #include <sys/uio.h>
 
 #include "core/list.h"
+#include "core/loop.h"
 
 struct blk_engine;
 struct blk_engine_user;
 struct blk_io;
 struct blk_image;
 struct err;
-struct loop;
 
 enum blk_op {
 	BLK_OP_READ,
@@ -44,6 +44,7 @@ struct blk_io {
 	int mode;    /* FALLOCATE */
 	/* The engine's. */
 	struct list node;
+	struct loop_io ring;
 	int64_t result;
 };
 
@@ -90,8 +91,7 @@ typedef int (*blk_engine_new_fn)(struct blk_engine **ret_e,
 int blk_sync_new(struct blk_engine **ret_e, const struct blk_engine_env *env);
 
 /*
- * io_uring.  -ENOSYS without liburing or a loop, or whatever the kernel says
- * to who may not use it.
+ * The io_uring of the loop.  -ENOSYS without a loop, or if it has none.
  */
 int blk_uring_new(struct blk_engine **ret_e, const struct blk_engine_env *env);
 

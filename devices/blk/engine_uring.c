@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * io_uring: one submission for a batch, completions by an eventfd that the
- * loop watches.
- *
- * Every blk_io has at most one entry in the rings, and there are no more than
- * env.depth of them, for which both rings have room.
+ * io_uring, by the ring that the loop waits with: what a kick brings goes to
+ * the kernel in the system call by which the loop waits for the next one.
  */
 #include "devices/blk/engine.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "core/bits.h"
-#include "core/fd.h"
 #include "core/loop.h"
 #include "devices/blk/image.h"
 
@@ -25,12 +18,9 @@
 
 struct uring {
 	struct blk_engine engine;
-	struct io_uring ring;
-	bool ring_made;
-	int event_fd;
-	struct loop_watch watch; /* of event_fd */
+	struct loop_io_user user;
 	struct loop_timer retry;
-	unsigned pending; /* queued and not done */
+	struct list queued; /* not in the ring yet */
 };
 
 static struct uring *to_uring(struct blk_engine *e)
@@ -38,14 +28,11 @@ static struct uring *to_uring(struct blk_engine *e)
 	return container_of(e, struct uring, engine);
 }
 
-static void uring_queue(struct blk_engine *e, struct blk_io *io)
+static void prepare(struct uring *u, struct io_uring_sqe *sqe,
+		    struct blk_io *io)
 {
-	struct uring *u = to_uring(e);
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-	int fd = e->env.image->fd;
+	const int fd = u->user.fd;
 
-	assert(sqe && u->pending < e->env.depth);
-	u->pending++;
 	switch (io->op) {
 	case BLK_OP_READ:
 		io_uring_prep_readv(sqe, fd, io->iov, io->niov, io->at);
@@ -62,117 +49,79 @@ static void uring_queue(struct blk_engine *e, struct blk_io *io)
 					(off_t)io->len);
 		break;
 	case BLK_OP_DISCARD: /* an ioctl; no ring has it */
-		io->result = blk_io_run(io, e->env.image);
+		io->result = blk_io_run(io, u->engine.env.image);
 		io_uring_prep_nop(sqe);
 		break;
 	}
-	io_uring_sqe_set_data(sqe, io);
+	loop_io_put(&u->user, sqe, &io->ring);
 }
 
-static bool unsubmitted(const struct uring *u)
+static struct blk_io *first_queued(struct uring *u)
 {
-	return io_uring_sq_ready(&u->ring) > 0;
+	return list_empty(&u->queued)
+		       ? NULL
+		       : container_of(u->queued.next, struct blk_io, node);
 }
 
-static void submit_all(struct uring *u)
+/* On another thread, or in a kernel that takes no more: a little later. */
+static void flush(struct uring *u)
 {
-	while (unsubmitted(u)) {
-		int r = io_uring_submit(&u->ring);
+	struct io_uring_sqe *sqe;
+	struct blk_io *io;
 
-		if (r > 0 || r == -EINTR)
-			continue;
-		loop_timer_set(&u->retry, RETRY_NS);
-		return;
+	while ((io = first_queued(u)) != NULL) {
+		sqe = loop_io_here(&u->user) ? loop_io_get(&u->user) : NULL;
+		if (!sqe) {
+			loop_timer_set(&u->retry,
+				       loop_io_here(&u->user) ? RETRY_NS : 0);
+			return;
+		}
+		list_remove(&io->node);
+		prepare(u, sqe, io);
 	}
 }
 
-/* Takes one completion; NULL if there is none. */
-static struct blk_io *take(struct uring *u, int64_t *ret_result)
+static void uring_queue(struct blk_engine *e, struct blk_io *io)
 {
-	struct io_uring_cqe *cqe;
-	struct blk_io *io;
-
-	if (io_uring_peek_cqe(&u->ring, &cqe) != 0)
-		return NULL;
-	io = io_uring_cqe_get_data(cqe);
-	*ret_result = io->op == BLK_OP_DISCARD ? io->result : cqe->res;
-	io_uring_cqe_seen(&u->ring, cqe);
-	u->pending--;
-	return io;
+	list_append(&to_uring(e)->queued, &io->node);
 }
 
-/* What done() queues waits for submit_all(), so this ends. */
-static bool reap(struct uring *u)
-{
-	struct blk_engine_user *user = u->engine.env.user;
-	struct blk_io *io;
-	int64_t result;
-	bool any = false;
-
-	while ((io = take(u, &result)) != NULL) {
-		user->ops->done(user, io, result);
-		any = true;
-	}
-	return any;
-}
-
-/*
- * What the page cache had is complete already and goes into the same batch.
- * The eventfd has been signalled for it, too, and finds nothing new then.
- */
 static void uring_submit(struct blk_engine *e)
 {
-	struct uring *u = to_uring(e);
-
-	submit_all(u);
-	if (reap(u))
-		submit_all(u);
+	flush(to_uring(e));
 }
 
-static void on_completion(struct loop_watch *w, uint32_t events)
+static void on_done(struct loop_io_user *user, struct loop_io *done,
+		    int32_t result)
 {
-	struct uring *u = container_of(w, struct uring, watch);
-	struct blk_engine_user *user = u->engine.env.user;
+	struct uring *u = container_of(user, struct uring, user);
+	struct blk_engine_user *of = u->engine.env.user;
+	struct blk_io *io = container_of(done, struct blk_io, ring);
 
-	(void)events;
-	/* First the event, then the ring: what comes after is signalled. */
-	(void)eventfd_clear(u->event_fd);
-	if (!reap(u))
-		return;
-	submit_all(u);
-	user->ops->batch_done(user);
+	of->ops->done(of, io, io->op == BLK_OP_DISCARD ? io->result : result);
+}
+
+static void on_batch_done(struct loop_io_user *user)
+{
+	struct uring *u = container_of(user, struct uring, user);
+	struct blk_engine_user *of = u->engine.env.user;
+
+	flush(u);
+	of->ops->batch_done(of);
 }
 
 static void on_retry(struct loop_timer *t)
 {
-	submit_all(container_of(t, struct uring, retry));
-}
-
-/* Nobody calls done() any more, but the kernel may still move data. */
-static void wait_for_kernel(struct uring *u)
-{
-	int64_t result;
-
-	while (u->pending > 0) {
-		(void)io_uring_submit_and_wait(&u->ring, 1);
-		while (take(u, &result))
-			;
-	}
+	flush(container_of(t, struct uring, retry));
 }
 
 static void uring_free(struct blk_engine *e)
 {
 	struct uring *u = to_uring(e);
 
-	loop_watch_del(&u->watch);
 	loop_timer_del(&u->retry);
+	loop_io_close(&u->user);
 	loop_barrier(e->env.loop);
-	if (u->ring_made) {
-		wait_for_kernel(u);
-		io_uring_queue_exit(&u->ring);
-	}
-	if (u->event_fd >= 0)
-		close(u->event_fd);
 	free(u);
 }
 
@@ -181,19 +130,6 @@ static const struct blk_engine_ops uring_ops = {
 	.submit = uring_submit,
 	.free = uring_free,
 };
-
-static int make_ring(struct uring *u)
-{
-	int r = io_uring_queue_init(u->engine.env.depth, &u->ring, 0);
-
-	if (r < 0)
-		return r;
-	u->ring_made = true;
-	u->event_fd = eventfd_new();
-	if (u->event_fd < 0)
-		return u->event_fd;
-	return io_uring_register_eventfd(&u->ring, u->event_fd);
-}
 
 int blk_uring_new(struct blk_engine **ret_e, const struct blk_engine_env *env)
 {
@@ -206,14 +142,14 @@ int blk_uring_new(struct blk_engine **ret_e, const struct blk_engine_env *env)
 	if (!u)
 		return -ENOMEM;
 	u->engine = (struct blk_engine){.ops = &uring_ops, .env = *env};
-	u->event_fd = -1;
-	u->watch.fn = on_completion;
-	u->watch.lock = env->lock;
+	list_init(&u->queued);
+	u->user.done = on_done;
+	u->user.batch_done = on_batch_done;
+	u->user.lock = env->lock;
+	u->user.fd = env->image->fd;
 	u->retry.fn = on_retry;
 	u->retry.lock = env->lock;
-	r = make_ring(u);
-	if (r == 0)
-		r = loop_watch_add(env->loop, &u->watch, u->event_fd, EPOLLIN);
+	r = loop_io_open(env->loop, &u->user);
 	if (r == 0)
 		r = loop_timer_add(env->loop, &u->retry);
 	if (r < 0) {

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -95,6 +96,28 @@ static void reset(void)
 static void ring_bell(void)
 {
 	eventfd_signal(f->q->kick_fd);
+}
+
+static atomic_bool round_done;
+
+static void on_round(struct loop_timer *t)
+{
+	(void)t;
+	atomic_store(&round_done, true);
+}
+
+/* What was signalled before has had its turn afterwards. */
+static void let_the_loop_go_round(void)
+{
+	struct loop_timer t = {.fn = on_round};
+
+	ck_assert_int_eq(loop_timer_add(loop, &t), 0);
+	atomic_store(&round_done, false);
+	loop_timer_set(&t, 0);
+	while (!atomic_load(&round_done))
+		sched_yield();
+	loop_timer_del(&t);
+	loop_barrier(loop);
 }
 
 static void wait_irq(void)
@@ -265,11 +288,10 @@ START_TEST(kicks_of_a_paused_device_are_served_when_it_resumes)
 	pthread_mutex_unlock(&d->lock);
 	send(7, false);
 	vqd_publish(&f->drv);
+	/* The doorbell is watched by then. */
+	let_the_loop_go_round();
 	ring_bell();
-	/* Let the loop eat the kick. */
-	while (poll(&(struct pollfd){.fd = f->q->kick_fd, .events = POLLIN}, 1,
-		    0))
-		sched_yield();
+	let_the_loop_go_round();
 	pthread_mutex_lock(&d->lock);
 	ck_assert_uint_eq(f->dev.kicks, 0);
 	virtio_pause(d, false);

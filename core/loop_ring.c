@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The loop's io_uring: one system call puts in what devices want and waits for
+ * whatever comes first.
+ *
+ * Doorbells (EPOLLET) are polled in it, for good (multishot): a kick is an
+ * entry in the ring and no call of its own.  Everything else stays with epoll,
+ * whose descriptor the ring polls, once and anew before each wait, so that
+ * what is still ready then is reported again.
+ *
+ * The submission side belongs to the thread that runs the loop.  Others leave
+ * word (@stale) and wake it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "core/bits.h"
+#include "core/fd.h"
+#include "core/loop_priv.h"
+
+#define ENTRIES	   512
+#define CQ_ENTRIES 4096
+/* Files of devices at a time; the next one goes without a number. */
+#define FILES 64
+
+/* How long to leave a kernel alone that had no memory for a submission. */
+#define PAUSE_MS 1
+
+/* What user data is: a struct loop_io, else by its lowest bits. */
+#define TAG_MASK  UINT64_C(7)
+#define TAG_WATCH UINT64_C(1)
+#define TAG_EPOLL UINT64_C(2)
+#define TAG_NONE  UINT64_C(3) /* nobody waits for it */
+
+struct loop_ring {
+	struct loop *loop;
+	struct io_uring ring;
+	_Atomic bool stale; /* slots have changed */
+	bool epoll_polled;
+	bool files_made;
+	bool files[FILES];
+	/* Done while nobody ran the loop, oldest first. */
+	struct loop_io *late, **late_end;
+};
+
+/*
+ * Watches.
+ */
+
+static uint64_t watch_tag(uint64_t id)
+{
+	return (id & ~(uint64_t)UINT32_MAX) | (uint32_t)id << 3 | TAG_WATCH;
+}
+
+static uint64_t watch_id(uint64_t tag)
+{
+	return (tag & ~(uint64_t)UINT32_MAX) | (uint32_t)tag >> 3;
+}
+
+static bool submit(struct loop_ring *r, unsigned wait)
+{
+	int n = io_uring_submit_and_wait(&r->ring, wait);
+
+	return n >= 0 || n == -EINTR;
+}
+
+static struct io_uring_sqe *get(struct loop_ring *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+
+	if (sqe)
+		return sqe;
+	(void)submit(r, 0);
+	return io_uring_get_sqe(&r->ring);
+}
+
+void loop_ring_changed(struct loop_ring *r)
+{
+	atomic_store(&r->stale, true);
+	if (!loop_is_mine(r->loop))
+		eventfd_signal(r->loop->wake_fd);
+}
+
+/* Begin to poll, or end it, as the slot says.  False: later. */
+static bool sync_slot_locked(struct loop_ring *r, unsigned i)
+{
+	struct loop_slot *s = loop_slot(r->loop, i);
+	const uint64_t tag = watch_tag(loop_id(r->loop, i));
+	struct loop_watch *w = atomic_load(&s->w);
+	bool wanted = w && s->rung;
+	struct io_uring_sqe *sqe;
+
+	if (s->polled && (!wanted || s->again || s->poll_id != tag)) {
+		sqe = get(r);
+		if (!sqe)
+			return false;
+		io_uring_prep_poll_remove(sqe, s->poll_id);
+		io_uring_sqe_set_data64(sqe, TAG_NONE);
+		s->polled = false;
+	}
+	s->again = false;
+	if (s->polled || !wanted)
+		return true;
+	sqe = get(r);
+	if (!sqe)
+		return false;
+	io_uring_prep_poll_multishot(sqe, w->fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, tag);
+	s->poll_id = tag;
+	s->polled = true;
+	return true;
+}
+
+static void sync_slots(struct loop_ring *r)
+{
+	struct loop *l = r->loop;
+	bool all = true;
+
+	if (!atomic_exchange(&r->stale, false))
+		return;
+	pthread_mutex_lock(&l->lock);
+	for (unsigned i = 0; i < l->nslots; i++)
+		all = sync_slot_locked(r, i) && all;
+	pthread_mutex_unlock(&l->lock);
+	if (!all)
+		atomic_store(&r->stale, true);
+}
+
+static void poll_epoll(struct loop_ring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	if (r->epoll_polled)
+		return;
+	sqe = get(r);
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, r->loop->epoll_fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, TAG_EPOLL);
+	r->epoll_polled = true;
+}
+
+/* The kernel polls it no more, or (@again) must say so anew. */
+static void watch_ended(struct loop_ring *r, uint64_t tag, bool again)
+{
+	struct loop *l = r->loop;
+	const uint32_t i = (uint32_t)watch_id(tag);
+
+	pthread_mutex_lock(&l->lock);
+	if (i < l->nslots && loop_slot(l, i)->poll_id == tag) {
+		if (again)
+			loop_slot(l, i)->again = true;
+		else
+			loop_slot(l, i)->polled = false;
+		atomic_store(&r->stale, true);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/*
+ * Completions.
+ */
+
+static void io_done(struct loop *l, struct loop_io *io, int32_t result)
+{
+	struct loop_io_user *u = io->user;
+
+	loop_hold(l, u->lock);
+	assert(u->pending > 0);
+	u->pending--;
+	if (u->closed) {
+		if (u->pending == 0)
+			(void)pthread_cond_signal(&u->idle);
+		return;
+	}
+	if (l->batch != u) {
+		/* The same lock, another user. */
+		if (l->batch)
+			l->batch->batch_done(l->batch);
+		l->batch = u;
+	}
+	u->done(u, io, result);
+}
+
+static void take_late(struct loop_ring *r)
+{
+	while (r->late && !loop_stopping(r->loop)) {
+		struct loop_io *io = r->late;
+
+		r->late = io->next;
+		if (!r->late)
+			r->late_end = &r->late;
+		io_done(r->loop, io, io->result);
+	}
+}
+
+/* Return: epoll has something. */
+static bool complete(struct loop_ring *r, const struct io_uring_cqe *cqe)
+{
+	const uint64_t data = cqe->user_data;
+
+	switch (data & TAG_MASK) {
+	case TAG_EPOLL:
+		r->epoll_polled = false;
+		return cqe->res > 0;
+	case TAG_WATCH:
+		if (!(cqe->flags & IORING_CQE_F_MORE))
+			watch_ended(r, data, false);
+		if (cqe->res > 0)
+			loop_dispatch(r->loop, watch_id(data), EPOLLIN);
+		return false;
+	case TAG_NONE:
+		return false;
+	}
+	io_done(r->loop, (struct loop_io *)(uintptr_t)data, cqe->res);
+	return false;
+}
+
+/* What a stop leaves in the ring is there when the loop runs again. */
+static bool take_all(struct loop_ring *r)
+{
+	struct io_uring_cqe *cqe;
+	bool epoll = false;
+
+	take_late(r);
+	while (!loop_stopping(r->loop) &&
+	       io_uring_peek_cqe(&r->ring, &cqe) == 0) {
+		const struct io_uring_cqe copy = {
+			.user_data = cqe->user_data,
+			.res = cqe->res,
+			.flags = cqe->flags,
+		};
+
+		io_uring_cqe_seen(&r->ring, cqe);
+		epoll = complete(r, &copy) || epoll;
+	}
+	return epoll;
+}
+
+void loop_ring_round(struct loop *l)
+{
+	struct loop_ring *r = l->ring;
+	bool epoll;
+
+	sync_slots(r);
+	poll_epoll(r);
+	/* Without memory in the kernel: what needs none goes on. */
+	if (!submit(r, r->late ? 0 : 1))
+		loop_epoll(l, PAUSE_MS);
+	loop_pin(l);
+	epoll = take_all(r);
+	loop_unpin(l);
+	if (epoll && !loop_stopping(l))
+		loop_epoll(l, 0);
+}
+
+/*
+ * Users.
+ */
+
+static int file_number(struct loop_ring *r, int fd)
+{
+	struct loop *l = r->loop;
+	int n = -1;
+
+	pthread_mutex_lock(&l->lock);
+	for (int i = 0; r->files_made && n < 0 && i < FILES; i++) {
+		if (r->files[i])
+			continue;
+		if (io_uring_register_files_update(&r->ring, (unsigned)i, &fd,
+						   1) != 1)
+			break;
+		r->files[i] = true;
+		n = i;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+static void file_forget(struct loop_ring *r, int n)
+{
+	struct loop *l = r->loop;
+	int none = -1;
+
+	if (n < 0)
+		return;
+	pthread_mutex_lock(&l->lock);
+	(void)io_uring_register_files_update(&r->ring, (unsigned)n, &none, 1);
+	r->files[n] = false;
+	pthread_mutex_unlock(&l->lock);
+}
+
+int loop_io_open(struct loop *l, struct loop_io_user *u)
+{
+	if (!l->ring)
+		return -ENOSYS;
+	u->loop = l;
+	u->pending = 0;
+	u->closed = false;
+	(void)pthread_cond_init(&u->idle, NULL);
+	u->file = file_number(l->ring, u->fd);
+	return 0;
+}
+
+/* Nobody runs the loop: what others get meanwhile is kept for them. */
+static void keep(struct loop_ring *r, const struct loop_io_user *closing,
+		 struct loop_io *io, int32_t result)
+{
+	if (io->user == closing) {
+		io->user->pending--;
+		return;
+	}
+	io->result = result;
+	io->next = NULL;
+	*r->late_end = io;
+	r->late_end = &io->next;
+}
+
+static void drain(struct loop_ring *r, struct loop_io_user *u)
+{
+	struct loop_io *late = r->late;
+	struct io_uring_cqe *cqe;
+
+	r->late = NULL;
+	r->late_end = &r->late;
+	while (late) {
+		struct loop_io *io = late;
+
+		late = io->next;
+		keep(r, u, io, io->result);
+	}
+	while (u->pending > 0) {
+		(void)submit(r, 1);
+		while (io_uring_peek_cqe(&r->ring, &cqe) == 0) {
+			const uint64_t data = cqe->user_data;
+			const int32_t result = cqe->res;
+			bool more = cqe->flags & IORING_CQE_F_MORE;
+
+			io_uring_cqe_seen(&r->ring, cqe);
+			if ((data & TAG_MASK) == TAG_EPOLL)
+				r->epoll_polled = false;
+			else if ((data & TAG_MASK) == TAG_WATCH)
+				watch_ended(r, data, more);
+			else if ((data & TAG_MASK) == 0)
+				keep(r, u, (struct loop_io *)(uintptr_t)data,
+				     result);
+		}
+	}
+}
+
+void loop_io_close(struct loop_io_user *u)
+{
+	struct loop *l = u->loop;
+
+	if (!l)
+		return;
+	if (atomic_load(&l->running) && !loop_is_mine(l)) {
+		pthread_mutex_lock(u->lock);
+		u->closed = true;
+		while (u->pending > 0)
+			(void)pthread_cond_wait(&u->idle, u->lock);
+		pthread_mutex_unlock(u->lock);
+		loop_barrier(l);
+	} else {
+		drain(l->ring, u);
+	}
+	file_forget(l->ring, u->file);
+	(void)pthread_cond_destroy(&u->idle);
+	u->loop = NULL;
+}
+
+struct io_uring_sqe *loop_io_get(struct loop_io_user *u)
+{
+	return get(u->loop->ring);
+}
+
+void loop_io_put(struct loop_io_user *u, struct io_uring_sqe *sqe,
+		 struct loop_io *io)
+{
+	if (u->file >= 0) {
+		sqe->fd = u->file;
+		io_uring_sqe_set_flags(sqe, sqe->flags | IOSQE_FIXED_FILE);
+	}
+	io->user = u;
+	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)io);
+	u->pending++;
+}
+
+bool loop_io_here(const struct loop_io_user *u)
+{
+	return loop_is_mine(u->loop);
+}
+
+/*
+ * Life.
+ */
+
+static int make(struct loop_ring *r)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		.cq_entries = CQ_ENTRIES,
+	};
+	int rc = io_uring_queue_init_params(ENTRIES, &r->ring, &p);
+
+	if (rc < 0)
+		return rc;
+	/* As old as multishot polls; entries are never lost. */
+	if (p.features & IORING_FEAT_RSRC_TAGS &&
+	    p.features & IORING_FEAT_NODROP)
+		return 0;
+	io_uring_queue_exit(&r->ring);
+	return -ENOSYS;
+}
+
+static void make_files(struct loop_ring *r)
+{
+	int none[FILES];
+
+	for (unsigned i = 0; i < FILES; i++)
+		none[i] = -1;
+	r->files_made = io_uring_register_files(&r->ring, none, FILES) == 0;
+}
+
+int loop_ring_new(struct loop *l)
+{
+	struct loop_ring *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->loop = l;
+	r->late_end = &r->late;
+	if (make(r) < 0) {
+		free(r);
+		return 0;
+	}
+	make_files(r);
+	l->ring = r;
+	return 0;
+}
+
+void loop_ring_free(struct loop_ring *r)
+{
+	if (!r)
+		return;
+	io_uring_queue_exit(&r->ring);
+	free(r);
+}
