@@ -210,9 +210,8 @@ static int iov_of_slices(const struct gmem *m, const struct dma_slice *s,
 	return (int)used;
 }
 
-int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
-		      uint64_t len, struct iovec *iov, unsigned max,
-		      struct dma_hold *hold)
+int dma_iov_bulk(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
+		 struct iovec *iov, unsigned max, struct dma_hold *hold)
 {
 	/* The translator fills what counts. */
 	UNINITIALIZED struct dma_slice slices[DMA_IOV_MAX];
@@ -225,9 +224,6 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 		return gmem_iov(d->mem, at, len, iov, max);
 	if (max == 0)
 		return -E2BIG;
-	if (d->ops->lookup && recall_in_page(at, len) &&
-	    d->ops->lookup(d, at, len, access, iov, hold))
-		return 1;
 	n = translate(d, at, len, access, slices,
 		      max < DMA_IOV_MAX ? max : DMA_IOV_MAX, hold);
 	if (n < 0)
@@ -236,4 +232,15 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 	if (n < 0)
 		dma_done(hold);
 	return n;
+}
+
+int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
+		      uint64_t len, struct iovec *iov, unsigned max,
+		      struct dma_hold *hold)
+{
+	*hold = (struct dma_hold){0};
+	if (d->ops && d->ops->lookup && max > 0 && recall_in_page(at, len) &&
+	    d->ops->lookup(d, at, len, access, iov, hold))
+		return 1;
+	return dma_iov_bulk(d, access, at, len, iov, max, hold);
 }

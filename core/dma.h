@@ -119,6 +119,13 @@ static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold);
 
+/*
+ * dma_iov_bulk - as dma_iov(), for I/O that lasts.  The short way has room for
+ * one hold, which the rings need in the meantime; this takes none of it.
+ */
+int dma_iov_bulk(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
+		 struct iovec *iov, unsigned max, struct dma_hold *hold);
+
 /* Ends @hold; does nothing on a zeroed one or the second time. */
 static inline void dma_done(struct dma_hold *hold)
 {

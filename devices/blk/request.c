@@ -352,6 +352,7 @@ void blk_req_end(struct blk_req *r)
 	/* Buffers were counted when they were handed to the kernel. */
 	if (r->type == BLK_T_IN)
 		c->written = r->moved;
+	vq_end_holds(c);
 	(void)vq_write_tail(c, &r->status, sizeof(r->status));
 	r->chain = NULL;
 }
