@@ -106,6 +106,8 @@ static void one_case(struct bench *b, const struct subject_ops *ops,
 		exit(1);
 	for (unsigned m = 0; m < RIG_MEMORIES; m++) {
 		rig_up(&rigs[m], ops, (enum rig_memory)m);
+		/* At most as many as the queue takes. */
+		depth = (unsigned)min_u64(depth, rigs[m].driver.size);
 		rig_run(&rigs[m], depth, WARM_NS, 0, &res);
 	}
 	for (unsigned round = 0; round < b->o->rounds; round++)
@@ -130,7 +132,7 @@ static void usage(FILE *to)
 		"  --case TEXT    only cases with this in their name, as in "
 		"blk-read/32:\n"
 		"  --dir DIR      where the disk's image is made "
-		"($TMPDIR or /var/tmp)\n"
+		"($TMPDIR or /dev/shm)\n"
 		"  --disk FILE    a file or block device of at least 64 MiB, "
 		"which is written\n"
 		"  --no-syscalls  do not count them\n"
@@ -211,7 +213,7 @@ int main(int argc, char **argv)
 	struct bench b = {.o = &o};
 	const char *tmp = getenv("TMPDIR");
 
-	rig_options.dir = tmp && *tmp ? tmp : "/var/tmp";
+	rig_options.dir = tmp && *tmp ? tmp : "/dev/shm";
 	parse(&o, argc, argv);
 	for (size_t s = 0; s < ARRAY_SIZE(subjects); s++)
 		for (size_t d = 0; d < ARRAY_SIZE(depths); d++)

@@ -101,7 +101,8 @@ static void start_device(struct rig *r)
 	pthread_mutex_lock(&r->dev->lock);
 	if (!vqd_negotiate(r->dev, features))
 		die("features refused");
-	vqd_init(&r->driver, &r->plain, RING_AT, RING_LEN, 256);
+	vqd_init(&r->driver, &r->plain, RING_AT, RING_LEN,
+		 r->dev->vqs[r->ops->queue].size_max);
 	vqd_connect(&r->driver, r->dev, r->ops->queue);
 	if (!vqd_driver_ok(r->dev))
 		die("the device does not start");
