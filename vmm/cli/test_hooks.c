@@ -11,6 +11,8 @@
 #include "vmm/cli/settings.h"
 #include "vmm/cli/value.h"
 
+#define FIRST_ID_MAX 0xf0000000u /* no id wraps */
+
 static int hide_disk(struct settings *s, const char *value, struct err *err)
 {
 	unsigned n;
@@ -30,6 +32,9 @@ static int set_hook(struct settings *s, const struct keys_item *item,
 	}
 	if (item->key && strcmp(item->key, "hide") == 0)
 		return hide_disk(s, item->value, err);
+	if (item->key && strcmp(item->key, "ids") == 0)
+		return value_count(item->value, 0, FIRST_ID_MAX,
+				   &s->machine.test.first_id, err);
 	return err_set(err, EINVAL, "'%.40s' is unknown",
 		       item->key ? item->key : item->value);
 }

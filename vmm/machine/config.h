@@ -111,6 +111,7 @@ struct mach_config {
 	struct {
 		const char *topology;  /* how it is wrong; NULL: it is right */
 		uint32_t hidden_disks; /* not described; a bit for each */
+		unsigned first_id;     /* added to all endpoint ids */
 	} test;
 };
 

@@ -3,7 +3,8 @@
  * The virtio devices of a machine, each a PCI function in its slot.
  *
  * Slots are fixed, so that a device keeps its address when another one comes
- * or goes.  The endpoint id of a function is its requester id.
+ * or goes.  The endpoint id of a function is its requester id; tests of guests
+ * may have a distance between them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,18 +21,16 @@
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
 
-uint32_t mach_endpoint(const struct mach_func *f)
-{
-	return f->gsi ? MACH_MMIO_ENDPOINT + f->number : PCI_DEVFN(f->slot, 0);
-}
-
 /* A function that is about to get its device. */
 static struct mach_func *next_func(struct mach *m, unsigned slot,
 				   const char *name)
 {
 	struct mach_func *f = &m->funcs[m->nfuncs];
 
-	*f = (struct mach_func){.slot = slot};
+	*f = (struct mach_func){
+		.slot = slot,
+		.endpoint = m->config.test.first_id + PCI_DEVFN(slot, 0),
+	};
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	dma_init(&f->identity, &m->mem);
 	f->dma = &f->identity;
@@ -45,7 +44,7 @@ static int protect(struct mach *m, struct mach_func *f, struct err *err)
 	struct iommu_endpoint *ep;
 	int r;
 
-	r = iommu_endpoint_add(m->iommu, mach_endpoint(f), &ep, err);
+	r = iommu_endpoint_add(m->iommu, f->endpoint, &ep, err);
 	if (r < 0)
 		return r;
 	r = iommu_endpoint_reserve(
@@ -69,10 +68,10 @@ static int manage(struct mach *m, struct mach_func *f, struct err *err)
 	if (r < 0)
 		return r;
 	if (f->gsi)
-		return iommu_topology_add_mmio(&m->topology, f->at,
-					       mach_endpoint(f), err);
+		return iommu_topology_add_mmio(&m->topology, f->at, f->endpoint,
+					       err);
 	return iommu_topology_add_pci(&m->topology, 0, PCI_DEVFN(f->slot, 0),
-				      mach_endpoint(f), err);
+				      f->endpoint, err);
 }
 
 static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
@@ -91,6 +90,7 @@ static struct mach_func *next_mmio(struct mach *m, const char *name)
 	struct mach_func *f = next_func(m, 0, name);
 
 	f->number = m->nmmio++;
+	f->endpoint = m->config.test.first_id + MACH_MMIO_ENDPOINT + f->number;
 	platform_mmio_place(f->number, &f->at, &f->gsi);
 	return f;
 }

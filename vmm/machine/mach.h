@@ -33,8 +33,9 @@ struct vpci;
 /* A virtio device: a PCI function, or registers and a wire of its own. */
 struct mach_func {
 	struct virtio_dev *dev;
-	struct vpci *pci; /* NULL: by MMIO */
-	unsigned slot;	  /* PCI */
+	struct vpci *pci;  /* NULL: by MMIO */
+	unsigned slot;	   /* PCI */
+	uint32_t endpoint; /* its id for the IOMMU */
 	/* MMIO */
 	unsigned number;
 	uint64_t at;
@@ -113,7 +114,6 @@ unsigned mach_reserved_regions(const struct mach_reserved *list,
 			       struct iommu_resv_region *regions);
 
 /* functions.c: the virtio devices in their slots. */
-uint32_t mach_endpoint(const struct mach_func *f);
 int mach_add_functions(struct mach *m, struct err *err);
 void mach_remove_functions(struct mach *m);
 void mach_reset_functions(struct mach *m);

@@ -50,7 +50,7 @@ static void print_func(const struct mach *m, const struct mach_func *f,
 		fprintf(out, "the IOMMU; %s\n", form_text(m->form));
 	else if (f->managed)
 		fprintf(out, "endpoint %u, managed by the IOMMU\n",
-			mach_endpoint(f));
+			f->endpoint);
 	else
 		fprintf(out, "outside the IOMMU\n");
 	if (f->pci)

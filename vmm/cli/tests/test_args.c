@@ -484,10 +484,11 @@ END_TEST
 
 START_TEST(hooks_for_tests_come_from_the_environment)
 {
-	setenv("MOAT_TEST", "topology=item-self,hide=1,hide=23", 1);
+	setenv("MOAT_TEST", "topology=item-self,hide=1,hide=23,ids=4000", 1);
 	ck_assert_int_eq(test_hooks_apply(&s, &err), 0);
 	ck_assert_str_eq(s.machine.test.topology, "item-self");
 	ck_assert_uint_eq(s.machine.test.hidden_disks, 1u << 1 | 1u << 23);
+	ck_assert_uint_eq(s.machine.test.first_id, 4000);
 	unsetenv("MOAT_TEST");
 }
 END_TEST
@@ -504,6 +505,8 @@ END_TEST
 START_TEST(wrong_hooks_are_refused)
 {
 	setenv("MOAT_TEST", "hide=24", 1);
+	ck_assert_int_eq(test_hooks_apply(&s, &err), -EINVAL);
+	setenv("MOAT_TEST", "ids=4294967295", 1);
 	ck_assert_int_eq(test_hooks_apply(&s, &err), -EINVAL);
 	setenv("MOAT_TEST", "nothing", 1);
 	ck_assert_int_eq(test_hooks_apply(&s, &err), -EINVAL);
