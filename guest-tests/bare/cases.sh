@@ -8,6 +8,7 @@ bare=(--describe none --iommu on)
 native=(--describe none --iommu 'on,topology=native')
 ratified=(--describe none --iommu 'on,topology=none')
 with_disk=(--disk "path=$disk,ro=on")
+writable=(--disk "path=$disk_copy")
 
 # What a machine without ACPI is.
 case_ none-has-no-tables tables 0 '' --describe none --cmdline tables=none
@@ -44,6 +45,10 @@ case_ no-endpoint endpoints 0 '' "${bare[@]}" --disk "path=$disk,ro=on,iommu=off
 case_ no-endpoint-native endpoints 0 '' "${native[@]}" --cmdline endpoints=0
 case_ rng-and-disk endpoints 0 '' "${bare[@]}" --rng on "${with_disk[@]}" --cmdline endpoints=2
 
+export MOAT_TEST=ids=4000
+case_ ids-are-computed endpoints 0 '' "${bare[@]}" --rng on "${with_disk[@]}" --cmdline 'endpoints=2 ids=4000'
+unset MOAT_TEST
+
 # What devices reach.
 for form in v2 native; do
 	case_ "translate-$form" translate 0 'IOMMU: ' --describe none --iommu on,topology=$form "${with_disk[@]}"
@@ -51,12 +56,14 @@ done
 case_ translate-mmio mmio 0 '' "${bare[@]}" --disk "path=$disk,ro=on,transport=mmio"
 case_ translate-mmio-second mmio 0 '' "${native[@]}" "${with_disk[@]}" --disk "path=$disk,ro=on,transport=mmio" \
 	--disk "path=$disk,ro=on,transport=mmio"
-case_ fault fault 0 'iommu: endpoint 40 may not write at 0x4e00' "${bare[@]}" "${with_disk[@]}"
+case_ fault fault 0 'iommu: endpoint 40 may not write at 0x4e00' "${bare[@]}" "${writable[@]}"
 case_ unmap unmap 0 '' "${bare[@]}" "${with_disk[@]}"
 case_ unattached unattached 0 'endpoint 40 may not (read|write) at .*: not attached' "${bare[@]}" "${with_disk[@]}"
 
-# The controls: a disk that no description tells of reads nothing, and moat
+# The controls: without protection the same guest reads; a disk that no description tells of reads nothing, and moat
 # counts and names what it tried.
+case_ unattached-with-bypass unattached 0 '' --describe none --iommu on,bypass=on "${with_disk[@]}" \
+	--cmdline reaches=all
 export MOAT_TEST=hide=0
 case_ hidden-disk unattached 0 'endpoint 40 may not (read|write) at .*: not attached' "${bare[@]}" "${with_disk[@]}" \
 	--cmdline disk=hidden

@@ -2,14 +2,16 @@
 /*
  * The early probe of the 2020 patch, step by step: no reset, no status, the
  * first word of the features, 32-bit reads.  The device answers as it would a
- * kernel with that patch, and the real driver finds it as if nobody had been
- * there.
+ * kernel with that patch, any number of times and to accesses of any width;
+ * what it tells of ends inside the capability's length, and the real driver
+ * finds it as if nobody had been there.
  *
  * Words: "endpoint=none" if the device is expected to have no description.
  */
 #include "guest-tests/bare/lib/bare.h"
 #include "guest-tests/bare/lib/iommu.h"
 #include "guest-tests/bare/lib/pci.h"
+#include "guest-tests/bare/lib/ways.h"
 
 #define CAP_VENDOR 0x09
 #define ITEM_PCI   1
@@ -72,6 +74,35 @@ static uint32_t probe(uint8_t devfn, uint16_t rid)
 }
 
 static struct iommu iommu;
+static struct ways ways;
+static uint8_t first[TOPO_BYTES_MAX], again[TOPO_BYTES_MAX];
+
+/* Still without a reset, and in every width. */
+static void read_in_all_ways(struct vdev *v)
+{
+	uint64_t generation = mmio_read(v->common + C_GENERATION, 1);
+
+	ways_find(&ways, v);
+	way_read(&ways, 0, first);
+	for (unsigned n = 0; n < 2 * WAYS; n++) {
+		way_read(&ways, n % WAYS, again);
+		if (memcmp(first, again, v->device_len) != 0)
+			fail("%s: other bytes than before", way_name(n % WAYS));
+	}
+	CHECK_EQ(mmio_read(v->common + C_GENERATION, 1), generation);
+	CHECK_EQ(vdev_status(v), 0);
+}
+
+/* That guest does not look at the length: the device has to be right. */
+static void check_end(const struct vdev *v)
+{
+	uint32_t offset = word(v->device, 36), n = word(v->device, 40);
+	uint32_t length = word(v->device, 44);
+
+	CHECK(v->device_len >= 48);
+	CHECK(offset + (uint64_t)n * length <= v->device_len);
+	CHECK(length % 4 == 0 && length >= 12);
+}
 
 void guest(void)
 {
@@ -84,6 +115,11 @@ void guest(void)
 	/* A function that is not there is in no range, nor is the IOMMU. */
 	CHECK_EQ(probe(devfn, PCI_DEVFN(30)), 0);
 	CHECK_EQ(probe(devfn, devfn), 0);
+	vdev_open(&iommu.v, devfn);
+	read_in_all_ways(&iommu.v);
+	if (wanted)
+		check_end(&iommu.v);
+	CHECK_EQ(probe(devfn, disk), wanted);
 	(void)iommu_read_topology(&iommu);
 	iommu_start(&iommu);
 	CHECK_EQ(iommu_attach(&iommu, 1, disk, 0), IOMMU_OK);

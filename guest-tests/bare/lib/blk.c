@@ -42,6 +42,12 @@ uint8_t blk_read(struct blk *b, uint64_t sector, uint64_t at, uint32_t len)
 	return blk_finish(b);
 }
 
+uint8_t blk_write(struct blk *b, uint64_t sector, uint64_t at, uint32_t len)
+{
+	blk_start(b, BLK_OUT, sector, at, len);
+	return blk_finish(b);
+}
+
 bool blk_is_sector(const uint8_t *data, uint64_t sector)
 {
 	char text[SECTOR] = "sector ";

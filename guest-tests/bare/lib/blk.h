@@ -42,6 +42,7 @@ void blk_start(struct blk *b, uint32_t type, uint64_t sector, uint64_t at,
 /* Wait for it.  Return: its status. */
 uint8_t blk_finish(struct blk *b);
 uint8_t blk_read(struct blk *b, uint64_t sector, uint64_t at, uint32_t len);
+uint8_t blk_write(struct blk *b, uint64_t sector, uint64_t at, uint32_t len);
 
 /* Is @data what sector @sector of a test disk has? */
 bool blk_is_sector(const uint8_t *data, uint64_t sector);
