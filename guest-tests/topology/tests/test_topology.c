@@ -358,10 +358,14 @@ START_TEST(where_may_be_left_out)
 }
 END_TEST
 
-START_TEST(every_result_has_its_reason)
+START_TEST(every_result_has_a_reason_of_its_own)
 {
-	for (int r = 0; r < TOPO_RESULTS; r++)
+	for (int r = 0; r < TOPO_RESULTS; r++) {
 		ck_assert_ptr_nonnull(topo_reason((enum topo_result)r));
+		for (int other = 0; other < r; other++)
+			ck_assert_str_ne(topo_reason((enum topo_result)r),
+					 topo_reason((enum topo_result)other));
+	}
 	ck_assert_str_eq(topo_reason(TOPO_RESULTS), "unknown");
 }
 END_TEST
@@ -439,7 +443,7 @@ int main(void)
 	tcase_add_test(t, unknown_types_are_skipped);
 	tcase_add_test(t, reserved_field_is_ignored);
 	tcase_add_test(t, where_may_be_left_out);
-	tcase_add_test(t, every_result_has_its_reason);
+	tcase_add_test(t, every_result_has_a_reason_of_its_own);
 	tcase_add_test(t, what_the_device_says_is_read);
 	suite_add_tcase(suite, t);
 	srunner_run_all(r, CK_NORMAL);
