@@ -110,6 +110,14 @@ tier_scripts() {
 	echo "${#files[@]} scripts"
 }
 
+# The module of guest-tests/linux, for the kernel that it is for.
+tier_module() {
+	local kernel
+
+	kernel=$("$root/tools/fetch-kernel" --cached --headers) || return 77
+	"$root/guest-tests/linux/topology-module/build" --check "$kernel" "$work/virtio_iommu_topology.ko"
+}
+
 # --- KVM ---------------------------------------------------------------------
 
 # Programs without an operating system, on whatever KVM this machine has, or
