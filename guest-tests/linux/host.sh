@@ -3,10 +3,11 @@
 #
 # host.sh - what a case may use on the host's side.
 #
-# Set before boot(): kernel_version, kernel_file, modules, order, extra, cmdline, input, wrapper.
+# Set before boot(): kernel_version, kernel_flavour, kernel_file, modules, order, extra, cmdline, input, wrapper.
 # Set by boot(): status, and the files $console and $errors.
 
 kernel_version=6.12	# or 6.1
+kernel_flavour=cloud	# or full
 kernel_file=vmlinuz	# a bzImage; vmlinux: the plain ELF
 modules=(virtio-iommu virtio_blk)
 order=()		# the files to load of those in /modules, in this order; all if empty
@@ -30,15 +31,15 @@ skip() {
 
 # --- files -------------------------------------------------------------------
 
-# make_disk NAME [SIZE] - make NAME.img with random bytes (4M)
+# make_disk NAME [SIZE] - make NAME.img with random bytes (1M)
 make_disk() {
-	head -c "${2:-4M}" /dev/urandom >"$1.img"
+	head -c "${2:-1M}" /dev/urandom >"$1.img"
 }
 
-# make_blank_disk NAME [SIZE] - make NAME.img with zeroes (4M)
+# make_blank_disk NAME [SIZE] - make NAME.img with zeroes (1M)
 make_blank_disk() {
 	truncate -s 0 "$1.img"
-	truncate -s "${2:-4M}" "$1.img"
+	truncate -s "${2:-1M}" "$1.img"
 }
 
 sum_of() {
@@ -72,7 +73,7 @@ make_guest() {
 take_topology_module() {
 	local kernel_dir
 
-	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --headers) ||
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --headers) ||
 		skip "the headers of Debian's kernel $kernel_version cannot be fetched"
 	"$GUEST_FILES/../topology-module/build" "$kernel_dir" virtio_iommu_topology.ko >module.log 2>&1 ||
 		fail "the module does not build: $(tail -n 1 module.log)"
@@ -84,7 +85,7 @@ take_topology_module() {
 run_moat() {
 	local kernel_dir kernel
 
-	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --vmlinux) ||
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --vmlinux) ||
 		skip "Debian's kernel $kernel_version cannot be fetched"
 	kernel=$(echo "$kernel_dir/boot/$kernel_file"-*)
 	make_guest "$kernel_dir"
@@ -106,6 +107,25 @@ boot() {
 	run_moat "$@"
 	ended_with 0
 	grep -qx passed <<<"$said" || fail "the guest did not come to its end"
+}
+
+# cell OPTION... - boot with one disk to read and one to write, for the boot
+# matrix and what is like it
+cell() {
+	make_disk data
+	make_blank_disk copy
+	boot "$@" --disk path=data.img,id=data --disk path=copy.img,id=copy
+}
+
+# cell_shows TYPE FIRMWARE [CPUS] - what the guest told is a guest with so many
+# processors whose rng and disks are behind the IOMMU, in groups of this type
+cell_shows() {
+	told_is type "$1"
+	told_is firmware "$2"
+	told_is cpus "${3:-1}"
+	told_is endpoints '0000:00:03.0 0000:00:05.0 0000:00:06.0'
+	disk_was_copied data copy
+	iommu_was_used
 }
 
 # type_when LINE TEXT - type TEXT on the console of the next boot() once the
@@ -137,7 +157,7 @@ launch_to() {
 	local reader=$1 kernel_dir where=(--root "$root")
 	shift
 
-	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --vmlinux) ||
+	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --vmlinux) ||
 		skip "Debian's kernel $kernel_version cannot be fetched"
 	[ "$root" != initrd ] || where=(--initrd root.img)
 	[ -e root.img ] || "$TOOLS/make-initramfs" -o root.img || fail "cannot make the initramfs"

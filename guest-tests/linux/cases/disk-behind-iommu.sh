@@ -6,8 +6,8 @@ guest() {
 	copy_disk data copy
 }
 
-make_disk data
-make_blank_disk copy
+make_disk data 4M
+make_blank_disk copy 4M
 boot --iommu on --disk path=data.img,id=data --disk path=copy.img,id=copy
 disk_was_copied data copy
 iommu_was_used

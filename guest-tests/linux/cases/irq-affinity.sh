@@ -23,7 +23,7 @@ guest() {
 	tell interrupts "$(interrupts_of "$pci")"
 }
 
-make_disk data
+make_disk data 4M
 boot --cpus 4 --disk path=data.img,id=data
 told_is sums "$(md5sum <data.img)"
 (($(told moves) > 20)) || fail "only $(told moves) moves"

@@ -152,6 +152,40 @@ tell_iommu() {
 	check "the IOMMU itself is not managed" [ ! -e /sys/bus/pci/devices/0000:00:01.0/iommu_group ]
 }
 
+# log_line TEXT - the number of the first line of the kernel's log with it
+log_line() {
+	dmesg | grep -nF "$1" | head -n 1 | cut -d: -f1
+}
+
+# attached_first PCI - was the function attached to the IOMMU before a driver
+# made a disk of it?
+attached_first() {
+	attached=$(log_line " $1: Adding to iommu group")
+	used=$(log_line ': [vd')
+	[ "$attached" ] && [ "$used" ] && [ "$attached" -lt "$used" ]
+}
+
+# tell_firmware - what told the kernel of its machine
+tell_firmware() {
+	tell cpus "$(nproc)"
+	if [ -e /sys/firmware/acpi/tables ]; then
+		tell firmware acpi
+	elif logged 'Intel MultiProcessor Specification'; then
+		tell firmware mptable
+	else
+		tell firmware none
+	fi
+}
+
+# boot_evidence - what a guest of the boot matrix has to show
+boot_evidence() {
+	tell_firmware
+	tell_iommu "$(disk data)"
+	check "no transfer of the disks went round the IOMMU" attached_first "$(pci_of "$(disk data)")"
+	check "no transfer of the disks went round the IOMMU" attached_first "$(pci_of "$(disk copy)")"
+	copy_disk data copy
+}
+
 # group_type PCI - print DMA, DMA-FQ or identity; none without a group
 group_type() {
 	if managed "$1"; then

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Boot matrix: no tables, stock kernel, module, no bypass from power-on.
+
+guest() {
+	boot_evidence
+}
+
+take_topology_module virtio_iommu_topology virtio-iommu virtio_blk
+cell --describe none --iommu on,bypass=off
+cell_shows DMA-FQ none
