@@ -123,6 +123,16 @@ static bool hold(struct pci_dev *pdev)
 	return true;
 }
 
+static bool is_held(const struct pci_dev *pdev)
+{
+	const struct held *h;
+
+	list_for_each_entry(h, &held, link)
+		if (h->pdev == pdev)
+			return true;
+	return false;
+}
+
 static void forget_held(struct held *h)
 {
 	list_del(&h->link);
@@ -162,7 +172,11 @@ void topo_endpoints_hold_back(void)
 	}
 }
 
-/* If @pdev is to be attached now: release its driver, give it its ids. */
+/*
+ * If @pdev is to be attached now: hold it, give it its ids.  One without a
+ * driver is held, too: it may be without because it had to wait, for us or for
+ * who was loaded before us.
+ */
 static bool prepare(struct pci_dev *pdev)
 {
 	struct topo_iommu *i = topo_endpoint_iommu(pdev);
@@ -171,7 +185,7 @@ static bool prepare(struct pci_dev *pdev)
 	if (!i || !topo_iommu_bound(i) || is_attached(pdev))
 		return false;
 	/* Rings that hold untranslated addresses do not outlive this. */
-	if (device_is_bound(&pdev->dev) && !hold(pdev))
+	if (!is_held(pdev) && !hold(pdev))
 		return false;
 	r = topo_endpoint_give(pdev, i);
 	if (r)
@@ -236,8 +250,7 @@ void topo_endpoints_let_go(void)
 	struct held *h, *next;
 
 	list_for_each_entry_safe(h, next, &held, link) {
-		if (device_attach(&h->pdev->dev) < 0)
-			pci_err(h->pdev, "its driver does not come back\n");
+		pci_warn(h->pdev, "stays unused: its IOMMU has no driver\n");
 		forget_held(h);
 	}
 }

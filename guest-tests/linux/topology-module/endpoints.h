@@ -17,11 +17,14 @@ struct topo_iommu *topo_endpoint_iommu(struct pci_dev *pdev);
  */
 int topo_endpoint_give(struct pci_dev *pdev, struct topo_iommu *i);
 
+/* Of the rest one at a time; the caller sees to that. */
+
 /* Keep endpoints that nobody uses yet from being used untranslated. */
 void topo_endpoints_hold_back(void);
 /* Hand over all endpoints of IOMMUs that have a driver. */
 void topo_endpoints_hand_over(void);
-/* Give back those that still wait. */
+/* Forget those that still wait.  Their drivers do not get them back: what they
+ * would transfer reaches nothing, or goes round the IOMMU. */
 void topo_endpoints_let_go(void);
 
 #endif

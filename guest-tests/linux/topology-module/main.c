@@ -18,8 +18,10 @@
 
 static const struct bus_type *virtio_bus; /* not exported; from a device */
 
+/* The one place where endpoints are handled: never twice at once. */
 static void hand_over(struct work_struct *work)
 {
+	topo_endpoints_hold_back();
 	topo_endpoints_hand_over();
 }
 
@@ -103,9 +105,9 @@ static int __init topology_init(void)
 	r = bus_register_notifier(virtio_bus, &virtio_nb);
 	if (r)
 		goto no_pci;
-	topo_endpoints_hold_back();
 	/* The driver may have been there first, and is asked for only now. */
 	schedule_work(&hand_over_work);
+	flush_work(&hand_over_work);
 	return 0;
 no_pci:
 	bus_unregister_notifier(&pci_bus_type, &pci_nb);
@@ -119,7 +121,8 @@ static void __exit topology_exit(void)
 	if (virtio_bus) {
 		bus_unregister_notifier(virtio_bus, &virtio_nb);
 		bus_unregister_notifier(&pci_bus_type, &pci_nb);
-		cancel_work_sync(&hand_over_work);
+		/* To its end: endpoints that wait for it have no one else. */
+		flush_work(&hand_over_work);
 		topo_endpoints_let_go();
 	}
 	topo_iommus_forget();
