@@ -12,6 +12,9 @@
  * barrier_all() is membarrier(), called by the writer.  The writer's own
  * barriers are where its program has them, so its stores are in order.
  *
+ * With -DRUN each UNMAP is followed by a MAP of A to the other memory, in a new
+ * node, before anybody is told: a run (run.h).
+ *
  * Checked: no access to memory the writer owns, no touch of a node that is
  * freed, nobody waits for ever.  Each -DBREAK_... leaves out a step that is
  * needed, to see that the model notices.
@@ -32,13 +35,15 @@
 byte state = FREE;		/* of the only hold: phase, address, use */
 byte posted = 1, answered = 0;
 bool quick = false;
-bool mapped = false;		/* the leaf of A */
+bool mapped = false;		/* the leaf of A, */
+byte leaf_node = 0;		/* the node that it is in, */
+bit behind = 0;			/* and the memory that it leads to */
 byte root = 0;			/* the node in the table; 0: none */
 byte gen = 1;
 bool care = false;
 
 /* What is checked. */
-bool owned = true;		/* A's memory is the writer's */
+bool owned[2] = true;		/* memory is the writer's */
 bool freed[ROUNDS + 2];
 bool finished = false;
 
@@ -102,6 +107,7 @@ active proctype user()
 	bit use = 0;	/* the count of uses, modulo 2 */
 	byte node = 0, node_gen = 0;	/* what the table cache remembers */
 	bool remembered = false;	/* A, with the memory behind it */
+	bit memory = 0;
 	byte at;
 	bool found, just = false;
 
@@ -119,7 +125,7 @@ active proctype user()
 			now = posted;
 			if
 			:: now == heard ->
-				assert(!owned);
+				assert(!owned[memory]);
 				store(V_STATE, FREE);
 				goto ended
 			:: else ->
@@ -188,7 +194,14 @@ heard_it:
 		if
 		:: node != 0 ->
 			assert(!freed[node]);
-			found = (at == A && mapped);
+			atomic {
+				found = (at == A && mapped &&
+					 leaf_node == node);
+				if
+				:: found -> memory = behind
+				:: else
+				fi
+			};
 			assert(!freed[node])
 		:: else
 		fi;
@@ -196,7 +209,7 @@ heard_it:
 		:: found ->
 			store(V_STATE, HOLD(SETTLED, at, use));
 			remembered = true;
-			assert(!owned)
+			assert(!owned[memory])
 		:: else
 		fi;
 		store(V_STATE, FREE);
@@ -230,21 +243,33 @@ inline wait_end()
 	fi
 }
 
+inline map(memory, node)
+{
+	owned[memory] = false;
+	atomic { mapped = true; leaf_node = node; behind = memory };
+	root = node
+}
+
 active proctype writer()
 {
 	byte round = 1, s, v, w;
+	bit m = 0;
 
 	do
 	:: round > ROUNDS -> break
 	:: else ->
-		/* MAP, a new node */
-		owned = false;
-		mapped = true;
-		root = round;
+		if
+		:: !mapped ->	/* MAP, a new node */
+			map(m, round)
+		:: else
+		fi;
 		/* UNMAP: W1 */
 		mapped = false;
 		root = 0;
 		gen++;
+#ifdef RUN
+		map(1 - m, round + 1);
+#endif
 		/* W2 */
 		posted++;
 		if
@@ -268,7 +293,10 @@ active proctype writer()
 		:: PHASE(s) != FREE && AT(s) == A -> wait_end()
 		:: else
 		fi;
-		owned = true;
+		owned[m] = true;
+#ifdef RUN
+		m = 1 - m;
+#endif
 #ifndef BREAK_WALKS
 		/* W6 */
 		s = state;
