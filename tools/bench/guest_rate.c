@@ -103,67 +103,100 @@ static void read_all(struct reader *r)
 }
 
 /*
- * What the kernel's IOMMU layer does, by its tracepoints.
+ * What the kernel does for the reads: by tracepoints of its IOMMU layer, and by
+ * probes at functions.  What it does not have counts as 0.
  */
 
-static int open_counter(const char *event)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.size = sizeof(attr),
-	};
-	char path[96];
-	unsigned id;
-	FILE *f;
-	int fd;
+struct counter {
+	const char *name;
+	const char *points[2]; /* "iommu/..." is a tracepoint */
+	int fds[2];
+};
 
-	snprintf(path, sizeof(path), "/tracing/events/iommu/%s/id", event);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%u", &id) != 1)
-		fail("no tracepoint", path);
+static struct counter counters[] = {
+	{"maps", {"iommu/map"}, {-1, -1}},
+	{"unmaps", {"iommu/unmap"}, {-1, -1}},
+	{"calls", {"dma_map_page_attrs", "dma_map_sg_attrs"}, {-1, -1}},
+	{"requests", {"viommu_map_pages", "viommu_unmap_pages"}, {-1, -1}},
+	{"kicks", {"vp_notify"}, {-1, -1}},
+};
+
+#define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static unsigned read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned n;
+
+	if (!f || fscanf(f, "%u", &n) != 1)
+		fail("cannot read", path);
 	fclose(f);
-	attr.config = id;
-	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1,
-			  PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0)
-		fail("cannot count", event);
-	return fd;
-}
-
-static uint64_t count_of(int fd)
-{
-	uint64_t n = 0;
-
-	if (fd >= 0 && read(fd, &n, sizeof(n)) != sizeof(n))
-		fail("cannot read", "a counter");
 	return n;
 }
 
-static void one_depth(struct reader *r, unsigned depth, int maps, int unmaps)
+static int open_point(const char *point)
 {
-	const uint64_t maps_before = count_of(maps);
-	const uint64_t unmaps_before = count_of(unmaps);
-	char mark[96];
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	char path[96];
 
+	if (strchr(point, '/')) {
+		snprintf(path, sizeof(path), "/tracing/events/%s/id", point);
+		attr.type = PERF_TYPE_TRACEPOINT;
+		attr.config = read_number(path);
+	} else {
+		attr.type = read_number(
+			"/sys/bus/event_source/devices/kprobe/type");
+		attr.kprobe_func = (uintptr_t)point;
+	}
+	return (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1,
+			    PERF_FLAG_FD_CLOEXEC);
+}
+
+static void open_counters(void)
+{
+	for (unsigned i = 0; i < NCOUNTERS; i++)
+		for (unsigned k = 0; k < 2 && counters[i].points[k]; k++)
+			counters[i].fds[k] = open_point(counters[i].points[k]);
+}
+
+static uint64_t count_of(const struct counter *c)
+{
+	uint64_t sum = 0, n;
+
+	for (unsigned k = 0; k < 2; k++) {
+		if (c->fds[k] < 0)
+			continue;
+		if (read(c->fds[k], &n, sizeof(n)) != sizeof(n))
+			fail("cannot read the counter", c->name);
+		sum += n;
+	}
+	return sum;
+}
+
+static void one_depth(struct reader *r, unsigned depth, bool count)
+{
+	uint64_t before[NCOUNTERS];
+	char mark[160];
+	int len;
+
+	for (unsigned i = 0; i < NCOUNTERS; i++)
+		before[i] = count_of(&counters[i]);
 	r->depth = depth;
 	r->random = 1;
 	snprintf(mark, sizeof(mark), "rate-%u", depth);
 	say(mark);
 	read_all(r);
-	if (maps >= 0)
-		snprintf(mark, sizeof(mark),
-			 "rate-%u-end:maps=%" PRIu64 ",unmaps=%" PRIu64, depth,
-			 count_of(maps) - maps_before,
-			 count_of(unmaps) - unmaps_before);
-	else
-		strcat(mark, "-end");
+	len = snprintf(mark, sizeof(mark), "rate-%u-end", depth);
+	for (unsigned i = 0; count && i < NCOUNTERS; i++)
+		len += snprintf(mark + len, sizeof(mark) - (size_t)len,
+				"%c%s=%" PRIu64, i ? ',' : ':',
+				counters[i].name,
+				count_of(&counters[i]) - before[i]);
 	say(mark);
 }
 
 void rate_all(int fd, bool count)
 {
-	int maps = -1, unmaps = -1;
-
 	reader.fd = fd;
 	reader.bufs = aligned_alloc(BLOCK, (size_t)DEPTH_MAX * BLOCK);
 	if (!reader.bufs)
@@ -175,9 +208,11 @@ void rate_all(int fd, bool count)
 		mkdir("/tracing", 0755);
 		if (mount("tracing", "/tracing", "tracefs", 0, "") < 0)
 			fail("cannot mount", "tracefs");
-		maps = open_counter("map");
-		unmaps = open_counter("unmap");
+		mkdir("/sys", 0755);
+		if (mount("sys", "/sys", "sysfs", 0, "") < 0 && errno != EBUSY)
+			fail("cannot mount", "sysfs");
+		open_counters();
 	}
-	one_depth(&reader, 1, maps, unmaps);
-	one_depth(&reader, DEPTH_MAX, maps, unmaps);
+	one_depth(&reader, 1, count);
+	one_depth(&reader, DEPTH_MAX, count);
 }
