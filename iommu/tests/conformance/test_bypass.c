@@ -84,7 +84,7 @@ START_TEST(d6_bypass_is_restored_by_system_reset)
 }
 END_TEST
 
-START_TEST(d7_g2c_bypass_shows_only_0_and_1)
+START_TEST(d7_g2c_g2d_bypass_shows_only_0_and_1)
 {
 	for (unsigned val = 2; val < 256; val++) {
 		vrig_config_write(&v, 36, 1, val);
@@ -210,7 +210,7 @@ static void add(TCase *t)
 	tcase_add_test(t, d4_bypass_from_power_on_in_each_form);
 	tcase_add_test(t, d5_bypass_survives_device_reset);
 	tcase_add_test(t, d6_bypass_is_restored_by_system_reset);
-	tcase_add_test(t, d7_g2c_bypass_shows_only_0_and_1);
+	tcase_add_test(t, d7_g2c_g2d_bypass_shows_only_0_and_1);
 	tcase_add_test(t, d7_departure_v2_has_no_bypass_field);
 	tcase_add_test(t, d9_bypass_holds_without_the_feature_accepted);
 	tcase_add_test(t, d9_attached_endpoint_does_not_bypass);

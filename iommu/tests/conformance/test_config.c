@@ -84,7 +84,7 @@ START_TEST(d64_config_tells_the_ranges_of_the_device)
 }
 END_TEST
 
-START_TEST(d69_halves_of_64_bit_fields_and_any_other_width)
+START_TEST(d69_g20_halves_of_64_bit_fields_and_any_other_width)
 {
 	ck_assert_uint_eq(vrig_config(&v, 0, 4), 0xfffff000);
 	ck_assert_uint_eq(vrig_config(&v, 4, 4), 0xffffffff);
@@ -138,7 +138,7 @@ START_TEST(d72_constant_values_never_move_the_generation)
 }
 END_TEST
 
-START_TEST(d72_bypass_that_a_system_reset_restores_moves_the_generation)
+START_TEST(d72_g19_bypass_that_a_system_reset_restores_moves_the_generation)
 {
 	vrig_config_write(&v, 36, 1, 1);
 	pthread_mutex_lock(&v.d->lock);
@@ -242,14 +242,14 @@ static void add(TCase *t)
 	tcase_add_test(t, d63_version_1_is_offered);
 	tcase_add_test(t, d64_config_is_readable_before_any_negotiation);
 	tcase_add_test(t, d64_config_tells_the_ranges_of_the_device);
-	tcase_add_test(t, d69_halves_of_64_bit_fields_and_any_other_width);
+	tcase_add_test(t, d69_g20_halves_of_64_bit_fields_and_any_other_width);
 	tcase_add_test(t, d71_ratified_form_offers_what_the_text_defines);
 	tcase_add_test(t, d71_departure_v2_gives_bit_6_its_meaning_of_2020);
 	tcase_add_test(t, d71_departure_native_offers_bit_23);
 	tcase_add_test(t, d72_constant_values_never_move_the_generation);
 	tcase_add_test(
 		t,
-		d72_bypass_that_a_system_reset_restores_moves_the_generation);
+		d72_g19_bypass_that_a_system_reset_restores_moves_the_generation);
 	tcase_add_test(t, d72_change_at_run_time_interrupts);
 	tcase_add_test(t, g1_driver_that_accepts_no_range_gets_the_same_device);
 	tcase_add_test(t,

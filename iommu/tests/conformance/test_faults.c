@@ -43,7 +43,7 @@ static void expect_event(unsigned reason, unsigned flags, unsigned ep,
 	ck_assert_uint_eq(le64_load(r + 16), at);
 }
 
-START_TEST(d56_d57_d58_records_tell_reason_access_endpoint_and_address)
+START_TEST(d56_d57_d58_g14a_g14b_g14c_g14d_bytes_of_the_records)
 {
 	vrig_loop_start(&v);
 	vrig_add_events(&v, 64, 24);
@@ -212,8 +212,7 @@ END_TEST
 static void add(TCase *t)
 {
 	tcase_set_timeout(t, 60);
-	tcase_add_test(
-		t, d56_d57_d58_records_tell_reason_access_endpoint_and_address);
+	tcase_add_test(t, d56_d57_d58_g14a_g14b_g14c_g14d_bytes_of_the_records);
 	tcase_add_test(t, d59_address_is_always_told);
 	tcase_add_test(t, address_is_that_of_the_first_byte_that_faults);
 	tcase_add_test(t,

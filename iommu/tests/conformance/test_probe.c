@@ -49,7 +49,7 @@ static struct found probe(uint32_t ep)
 	return parse(properties);
 }
 
-START_TEST(d44_probe_ignores_reserved_bytes)
+START_TEST(d44_g12b_probe_ignores_reserved_bytes)
 {
 	uint8_t b[72], reply[516];
 
@@ -73,7 +73,7 @@ START_TEST(d45_probe_of_no_endpoint_is_noent)
 }
 END_TEST
 
-START_TEST(d47_d48_d49_d51_d52_g13b_bytes_of_the_properties)
+START_TEST(d47_d48_d49_d51_d52_g12e_g13b_g13c_bytes_of_the_properties)
 {
 	static const uint8_t msi[24] = {1,    0,    20,	  0,	1, 0, 0, 0,
 					0,    0,    0xe0, 0xfe, 0, 0, 0, 0,
@@ -347,9 +347,10 @@ END_TEST
 
 static void add(TCase *t)
 {
-	tcase_add_test(t, d44_probe_ignores_reserved_bytes);
+	tcase_add_test(t, d44_g12b_probe_ignores_reserved_bytes);
 	tcase_add_test(t, d45_probe_of_no_endpoint_is_noent);
-	tcase_add_test(t, d47_d48_d49_d51_d52_g13b_bytes_of_the_properties);
+	tcase_add_test(
+		t, d47_d48_d49_d51_d52_g12e_g13b_g13c_bytes_of_the_properties);
 	tcase_add_test(t, d50_g12a_buffer_that_is_too_small_is_invalid);
 	tcase_add_test(t, g4_endpoint_may_be_attached_without_a_probe);
 	tcase_add_test(t, d53_d54_each_endpoint_reports_its_regions);
