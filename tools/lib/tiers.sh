@@ -165,13 +165,14 @@ guests() {
 	return "$status"
 }
 
-# guest_cases - their names; those of the launcher, minutes each, with --long
+# guest_cases - their names; those that take minutes each, the launcher's and
+# *-every, with --long
 guest_cases() {
 	local file name
 
 	for file in "$root"/guest-tests/linux/cases/*.sh; do
 		name=${file##*/}
-		[[ -z "$long" && $name = launch-* ]] || echo "${name%.sh}"
+		[[ -z "$long" && ($name = launch-* || $name = *-every.sh) ]] || echo "${name%.sh}"
 	done
 }
 
