@@ -6,7 +6,7 @@
 # Set before boot(): kernel_version, kernel_flavour, kernel_file, modules, order, extra, cmdline, input, wrapper.
 # Set by boot(): status, and the files $console and $errors.
 
-kernel_version=6.12	# or 6.1
+kernel_version=6.12	# or 6.1; patched, plain: those of tools/guest-kernel
 kernel_flavour=cloud	# or full
 kernel_file=vmlinuz	# a bzImage; vmlinux: the plain ELF
 modules=(virtio-iommu virtio_blk)
@@ -15,6 +15,7 @@ extra=()		# files to put in, as SRC:DEST
 cmdline=
 input=/dev/null		# what is typed on the console
 wrapper=()		# a command that runs moat
+boot_from=initrd	# disk: system.img, which has to be the first --disk
 timeout=300s		# of launch()
 root=initrd		# of launch(): busybox alone
 boots=0
@@ -48,8 +49,32 @@ sum_of() {
 
 # --- run ---------------------------------------------------------------------
 
+# find_kernel - set kernel_dir; the case is skipped if there is no such kernel
+find_kernel() {
+	case $kernel_version in
+	patched) our_kernel ;;
+	plain) our_kernel --plain ;;
+	*)
+		kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --vmlinux) ||
+			skip "Debian's kernel $kernel_version cannot be fetched"
+		;;
+	esac
+}
+
+# our_kernel [OPTION] - the same; a kernel that can be built and is not good fails
+our_kernel() {
+	local build=0
+
+	kernel_dir=$("$TOOLS/guest-kernel" --cached "$@" 2>kernel.log) || build=$?
+	case $build in
+	0) ;;
+	77) skip "$(tail -n 1 kernel.log)" ;;
+	*) fail "the kernel cannot be built: $(tail -n 1 kernel.log)" ;;
+	esac
+}
+
 make_guest() {
-	local kernel_dir=$1 module args=()
+	local module args=()
 
 	declare -f guest >guest.sh || fail "the case has no guest()"
 	for module in "${modules[@]}"; do
@@ -68,6 +93,17 @@ make_guest() {
 		fail "cannot make the initramfs"
 }
 
+# make_system - make system.img, a file system with what the initramfs has
+make_system() {
+	local PATH=$PATH:/sbin:/usr/sbin
+
+	rm -rf system system.img
+	mkdir system
+	(cd system && cpio -idm --quiet <../guest.img) || fail "cannot unpack the initramfs"
+	mke2fs -q -t ext4 -d system system.img 64M || fail "cannot make the root file system"
+	rm -rf system
+}
+
 # take_topology_module MODULE... - put the topology's module into the guest, and
 # load these in this order
 take_topology_module() {
@@ -83,17 +119,21 @@ take_topology_module() {
 
 # run_moat OPTION... - run guest() in a machine with these options; sets status
 run_moat() {
-	local kernel_dir kernel
+	local kernel_dir kernel from=(--initrd guest.img) words=$cmdline
 
-	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --vmlinux) ||
-		skip "Debian's kernel $kernel_version cannot be fetched"
+	find_kernel
 	kernel=$(echo "$kernel_dir/boot/$kernel_file"-*)
-	make_guest "$kernel_dir"
+	make_guest
+	if [ "$boot_from" = disk ]; then
+		make_system
+		from=()
+		words="root=/dev/vda rw init=/init $cmdline"
+	fi
 	boots=$((boots + 1))
 	console=console-$boots errors=errors-$boots status=0
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run --kernel "$kernel" --initrd guest.img \
-		--cmdline "quiet loglevel=1 $cmdline" --timeout 300s --no-reboot -v "$@" \
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run --kernel "$kernel" "${from[@]}" \
+		--cmdline "quiet loglevel=1 $words" --timeout 300s --no-reboot -v "$@" \
 		<"$input" >"$console" 2>"$errors" || status=$?
 	((status != 125)) || fail "$(tail -n 1 "$errors")"
 	said="$(tr -d '\r' <"$console" | sed -n 's/^#guest //p')"
@@ -157,8 +197,7 @@ launch_to() {
 	local reader=$1 kernel_dir where=(--root "$root")
 	shift
 
-	kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version" --flavour "$kernel_flavour" --vmlinux) ||
-		skip "Debian's kernel $kernel_version cannot be fetched"
+	find_kernel
 	[ "$root" != initrd ] || where=(--initrd root.img)
 	[ -e root.img ] || "$TOOLS/make-initramfs" -o root.img || fail "cannot make the initramfs"
 	boots=$((boots + 1))
