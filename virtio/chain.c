@@ -100,6 +100,24 @@ static void cursor_skip(const struct vq_chain *c, struct vq_cursor *cur,
 	}
 }
 
+static int skip(const struct vq_chain *c, struct vq_cursor *cur, uint64_t len)
+{
+	if (len > cur->left)
+		return -ENODATA;
+	cursor_skip(c, cur, len);
+	return 0;
+}
+
+int vq_skip_read(struct vq_chain *c, uint64_t len)
+{
+	return skip(c, &c->in, len);
+}
+
+int vq_skip_write(struct vq_chain *c, uint64_t len)
+{
+	return skip(c, &c->out, len);
+}
+
 int vq_read(struct vq_chain *c, void *dst, size_t len)
 {
 	struct vq_cursor cur = c->in;

@@ -62,8 +62,8 @@ struct vq_chain {
 	/*
 	 * Bytes written from the start of the writable half without a gap;
 	 * what vq_push() reports.  vq_write(), vq_write_zero() and
-	 * vq_iov_write() count up; a device whose bulk read came out short
-	 * sets it back.
+	 * vq_iov_write() count up; a device whose bulk read came out short, or
+	 * that has skipped and come back, sets it.
 	 */
 	uint64_t written;
 	/* The queue's. */
@@ -171,6 +171,10 @@ int vq_read(struct vq_chain *c, void *dst, size_t len);
 int vq_write(struct vq_chain *c, const void *src, size_t len);
 #define vq_read_obj(c, obj)  vq_read(c, obj, sizeof(*(obj)))
 #define vq_write_obj(c, obj) vq_write(c, obj, sizeof(*(obj)))
+
+/* Move on by @len bytes without an access.  Return: 0, -ENODATA. */
+int vq_skip_read(struct vq_chain *c, uint64_t len);
+int vq_skip_write(struct vq_chain *c, uint64_t len);
 
 /* Write at the last @len bytes of the writable half (a status or tail),
  * leaving the cursor; takes them off what is left. */
