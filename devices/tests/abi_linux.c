@@ -4,11 +4,13 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
 
 #include "core/bits.h"
 
 #define BLK(m) ABI_OFFSET(struct virtio_blk_config, m)
 #define CON(m) ABI_OFFSET(struct virtio_console_config, m)
+#define NET(m) ABI_OFFSET(struct virtio_net_config, m)
 
 const struct abi_item abi_linux[] = {
 	{"id block", VIRTIO_ID_BLOCK},
@@ -79,5 +81,51 @@ const struct abi_item abi_linux[] = {
 	{"RESIZE", VIRTIO_CONSOLE_RESIZE},
 	{"PORT_OPEN", VIRTIO_CONSOLE_PORT_OPEN},
 	{"PORT_NAME", VIRTIO_CONSOLE_PORT_NAME},
+
+	{"id net", VIRTIO_ID_NET},
+	{"F_CSUM", VIRTIO_NET_F_CSUM},
+	{"F_GUEST_CSUM", VIRTIO_NET_F_GUEST_CSUM},
+	{"F_MTU", VIRTIO_NET_F_MTU},
+	{"F_MAC", VIRTIO_NET_F_MAC},
+	{"F_GUEST_TSO4", VIRTIO_NET_F_GUEST_TSO4},
+	{"F_GUEST_TSO6", VIRTIO_NET_F_GUEST_TSO6},
+	{"F_GUEST_ECN", VIRTIO_NET_F_GUEST_ECN},
+	{"F_HOST_TSO4", VIRTIO_NET_F_HOST_TSO4},
+	{"F_HOST_TSO6", VIRTIO_NET_F_HOST_TSO6},
+	{"F_HOST_ECN", VIRTIO_NET_F_HOST_ECN},
+	{"F_MRG_RXBUF", VIRTIO_NET_F_MRG_RXBUF},
+	{"F_STATUS", VIRTIO_NET_F_STATUS},
+	{"F_CTRL_VQ", VIRTIO_NET_F_CTRL_VQ},
+	{"F_CTRL_RX", VIRTIO_NET_F_CTRL_RX},
+	{"F_MQ", VIRTIO_NET_F_MQ},
+	{"F_CTRL_MAC_ADDR", VIRTIO_NET_F_CTRL_MAC_ADDR},
+	{"LINK_UP", VIRTIO_NET_S_LINK_UP},
+	NET(mac),
+	NET(status),
+	NET(max_virtqueue_pairs),
+	NET(mtu),
+	{"sizeof header", sizeof(struct virtio_net_hdr_mrg_rxbuf)},
+	{"hdr flags", offsetof(struct virtio_net_hdr, flags)},
+	{"hdr gso_type", offsetof(struct virtio_net_hdr, gso_type)},
+	{"hdr hdr_len", offsetof(struct virtio_net_hdr, hdr_len)},
+	{"hdr gso_size", offsetof(struct virtio_net_hdr, gso_size)},
+	{"hdr csum_start", offsetof(struct virtio_net_hdr, csum_start)},
+	{"hdr csum_offset", offsetof(struct virtio_net_hdr, csum_offset)},
+	{"hdr num_buffers",
+	 offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers)},
+	{"NEEDS_CSUM", VIRTIO_NET_HDR_F_NEEDS_CSUM},
+	{"DATA_VALID", VIRTIO_NET_HDR_F_DATA_VALID},
+	{"GSO_TCPV4", VIRTIO_NET_HDR_GSO_TCPV4},
+	{"GSO_TCPV6", VIRTIO_NET_HDR_GSO_TCPV6},
+	{"GSO_ECN", VIRTIO_NET_HDR_GSO_ECN},
+	{"CTRL_RX", VIRTIO_NET_CTRL_RX},
+	{"PROMISC", VIRTIO_NET_CTRL_RX_PROMISC},
+	{"ALLMULTI", VIRTIO_NET_CTRL_RX_ALLMULTI},
+	{"CTRL_MAC", VIRTIO_NET_CTRL_MAC},
+	{"TABLE_SET", VIRTIO_NET_CTRL_MAC_TABLE_SET},
+	{"ADDR_SET", VIRTIO_NET_CTRL_MAC_ADDR_SET},
+	{"CTRL_MQ", VIRTIO_NET_CTRL_MQ},
+	{"PAIRS_SET", VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET},
+	{"CTRL_ERR", VIRTIO_NET_ERR},
 };
 const size_t abi_nlinux = ARRAY_SIZE(abi_linux);

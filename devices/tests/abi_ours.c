@@ -4,10 +4,12 @@
 #include "core/bits.h"
 #include "devices/blk/wire.h"
 #include "devices/console_wire.h"
+#include "devices/net/wire.h"
 #include "virtio/wire.h"
 
 #define BLK(m) ABI_OFFSET(struct blk_config_wire, m)
 #define CON(m) ABI_OFFSET(struct con_config_wire, m)
+#define NET(m) ABI_OFFSET(struct net_config_wire, m)
 
 const struct abi_item abi_ours[] = {
 	{"id block", VIRTIO_ID_BLOCK},
@@ -75,5 +77,50 @@ const struct abi_item abi_ours[] = {
 	{"RESIZE", CON_RESIZE},
 	{"PORT_OPEN", CON_PORT_OPEN},
 	{"PORT_NAME", CON_PORT_NAME},
+
+	{"id net", VIRTIO_ID_NET},
+	{"F_CSUM", NET_F_CSUM},
+	{"F_GUEST_CSUM", NET_F_GUEST_CSUM},
+	{"F_MTU", NET_F_MTU},
+	{"F_MAC", NET_F_MAC},
+	{"F_GUEST_TSO4", NET_F_GUEST_TSO4},
+	{"F_GUEST_TSO6", NET_F_GUEST_TSO6},
+	{"F_GUEST_ECN", NET_F_GUEST_ECN},
+	{"F_HOST_TSO4", NET_F_HOST_TSO4},
+	{"F_HOST_TSO6", NET_F_HOST_TSO6},
+	{"F_HOST_ECN", NET_F_HOST_ECN},
+	{"F_MRG_RXBUF", NET_F_MRG_RXBUF},
+	{"F_STATUS", NET_F_STATUS},
+	{"F_CTRL_VQ", NET_F_CTRL_VQ},
+	{"F_CTRL_RX", NET_F_CTRL_RX},
+	{"F_MQ", NET_F_MQ},
+	{"F_CTRL_MAC_ADDR", NET_F_CTRL_MAC_ADDR},
+	{"LINK_UP", NET_S_LINK_UP},
+	NET(mac),
+	NET(status),
+	NET(max_virtqueue_pairs),
+	NET(mtu),
+	{"sizeof header", sizeof(struct net_header_wire)},
+	{"hdr flags", offsetof(struct net_header_wire, flags)},
+	{"hdr gso_type", offsetof(struct net_header_wire, gso_type)},
+	{"hdr hdr_len", offsetof(struct net_header_wire, hdr_len)},
+	{"hdr gso_size", offsetof(struct net_header_wire, gso_size)},
+	{"hdr csum_start", offsetof(struct net_header_wire, csum_start)},
+	{"hdr csum_offset", offsetof(struct net_header_wire, csum_offset)},
+	{"hdr num_buffers", offsetof(struct net_header_wire, num_buffers)},
+	{"NEEDS_CSUM", NET_HDR_F_NEEDS_CSUM},
+	{"DATA_VALID", NET_HDR_F_DATA_VALID},
+	{"GSO_TCPV4", NET_GSO_TCPV4},
+	{"GSO_TCPV6", NET_GSO_TCPV6},
+	{"GSO_ECN", NET_GSO_ECN},
+	{"CTRL_RX", NET_CTRL_RX},
+	{"PROMISC", NET_CTRL_RX_PROMISC},
+	{"ALLMULTI", NET_CTRL_RX_ALLMULTI},
+	{"CTRL_MAC", NET_CTRL_MAC},
+	{"TABLE_SET", NET_CTRL_MAC_TABLE_SET},
+	{"ADDR_SET", NET_CTRL_MAC_ADDR_SET},
+	{"CTRL_MQ", NET_CTRL_MQ},
+	{"PAIRS_SET", NET_CTRL_MQ_PAIRS_SET},
+	{"CTRL_ERR", NET_CTRL_ERR},
 };
 const size_t abi_nours = ARRAY_SIZE(abi_ours);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * header.h - is what the guest says about a frame true enough to act on it?
+ */
+#ifndef MOAT_DEVICES_NET_HEADER_H
+#define MOAT_DEVICES_NET_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/net/wire.h"
+
+/*
+ * net_header_check - may a frame of @len bytes be sent with @h?
+ * @features: the negotiated ones
+ *
+ * All that the rules let a device ignore is set to 0 or to what it must be,
+ * so what is left lies within the frame.   [virtio 1.2, 5.1.6.2]
+ *
+ * Return: false if the frame is to be dropped.
+ */
+bool net_header_check(struct net_header_wire *h, uint64_t features, size_t len);
+
+#endif
