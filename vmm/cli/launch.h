@@ -33,6 +33,7 @@ struct launch {
 	char *cmdline;
 	struct buf archive;
 	struct launch_mount mounts[MACH_SHARES_MAX];
+	struct launch_net nets[MACH_NETS_MAX];
 	unsigned tty; /* LAUNCH_TTY_... */
 	struct mach *m;
 	struct guard guard;

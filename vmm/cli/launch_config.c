@@ -59,6 +59,34 @@ static int choose_kernel(struct launch *l, struct err *err)
 }
 
 /*
+ * The networks.
+ */
+
+static const char *or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+static void set_nets(struct launch *l, struct launch_plan *p)
+{
+	const struct mach_config *c = &l->config;
+
+	for (unsigned i = 0; i < c->nnets; i++) {
+		const struct mach_net *n = &c->nets[i];
+
+		l->nets[i] = (struct launch_net){
+			.address = or_null(n->address),
+			.prefix = n->prefix,
+			.gateway = or_null(n->gateway),
+			.dns = or_null(n->dns),
+		};
+		mach_net_mac(n, i, l->nets[i].mac);
+	}
+	p->nets = l->nets;
+	p->nnets = c->nnets;
+}
+
+/*
  * The terminal.
  */
 
@@ -150,6 +178,7 @@ int launch_configure(struct launch *l, struct err *err)
 		r = set_terminal(l, &plan, err);
 	if (r < 0)
 		return r;
+	set_nets(l, &plan);
 	plan.modules = l->kernel.modules;
 	plan.env = s->env;
 	r = launch_plan_write(&plan, &l->archive, err);

@@ -37,6 +37,11 @@ static const struct cli_option table[] = {
 		.help = "a folder, by virtiofs; may be repeated",
 		.keys = fs_keys, .nkeys = FS_KEYS,
 	}, {
+		.name = "net", .repeatable = true, .set = set_net,
+		.arg = "user[,...]|tap=NAME|none",
+		.help = "a network; by passt or a tap (default none)",
+		.keys = net_keys, .nkeys = NET_KEYS,
+	}, {
 		.name = "iommu", .set = set_iommu,
 		.arg = "on|off|auto[,KEY=VALUE]...",
 		.help = "put devices behind a virtual IOMMU (default auto)",

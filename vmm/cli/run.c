@@ -210,6 +210,25 @@ static void report_iommu_stats(struct mach *m)
 	       s.translations, s.cache_hits, s.walks, s.faults);
 }
 
+static void report_nets(struct mach *m)
+{
+	char *text = NULL, *rest, *line;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	mach_print_nets(m, f);
+	if (fclose(f) != 0)
+		return;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			report("%s", line);
+	}
+	free(text);
+}
+
 /* "kind count" lines as one of ours. */
 static void report_exits(struct mach *m)
 {
@@ -262,6 +281,7 @@ static void report_outcome(struct run *run, enum mach_outcome outcome)
 	}
 	if (verbose) {
 		report_iommu_stats(run->m);
+		report_nets(run->m);
 		report_exits(run->m);
 	}
 }

@@ -62,6 +62,13 @@ int set_no_reboot(struct settings *s, const char *value, struct err *err);
 int set_verbose(struct settings *s, const char *value, struct err *err);
 int set_help(struct settings *s, const char *value, struct err *err);
 
+/*
+ * setters_read_list - set every key in @list.
+ * @first: takes the first item if it is a bare word
+ */
+int setters_read_list(struct settings *s, const char *list, option_set_fn first,
+		      const struct option_key *keys, size_t n, struct err *err);
+
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  7
 #define IOMMU_KEYS 5
@@ -75,5 +82,9 @@ int set_share(struct settings *s, const char *value, struct err *err);
 int set_disk(struct settings *s, const char *value, struct err *err);
 int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
+/* setters_net.c */
+#define NET_KEYS 11
+extern const struct option_key net_keys[NET_KEYS];
+int set_net(struct settings *s, const char *value, struct err *err);
 
 #endif

@@ -16,13 +16,13 @@
 #include "vmm/cli/value.h"
 #include "vmm/cli/words.h"
 
-#define KEYS_MAX 8
+#define KEYS_MAX 16
 
 static int unknown_key(const char *key, const struct option_key *keys, size_t n,
 		       struct err *err)
 {
 	const char *names[KEYS_MAX], *nearest;
-	char list[96], meant[48] = "";
+	char list[128], meant[48] = "";
 
 	assert(n <= KEYS_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -52,12 +52,8 @@ static int set_key(struct settings *s, const struct keys_item *item,
 	return unknown_key(item->key, keys, n, err);
 }
 
-/*
- * read_list - set every key in @list.
- * @first: takes the first item if it is a bare word
- */
-static int read_list(struct settings *s, const char *list, option_set_fn first,
-		     const struct option_key *keys, size_t n, struct err *err)
+int setters_read_list(struct settings *s, const char *list, option_set_fn first,
+		      const struct option_key *keys, size_t n, struct err *err)
 {
 	char *cursor = strdup(list);
 	struct keys_item item;
@@ -201,7 +197,8 @@ int set_disk(struct settings *s, const char *value, struct err *err)
 		return err_set(err, EINVAL, "more than %d disks",
 			       MACH_DISKS_MAX);
 	*new_disk(s) = (struct mach_disk){.iommu = MACH_AUTO};
-	r = read_list(s, value, set_disk_path, disk_keys, DISK_KEYS, err);
+	r = setters_read_list(s, value, set_disk_path, disk_keys, DISK_KEYS,
+			      err);
 	if (r < 0)
 		return r;
 	if (!new_disk(s)->path)
@@ -254,7 +251,7 @@ int set_fs(struct settings *s, const char *value, struct err *err)
 		return err_set(err, EINVAL, "more than %d shares",
 			       MACH_SHARES_MAX);
 	*new_share(s) = (struct mach_share){.iommu = MACH_AUTO};
-	r = read_list(s, value, set_fs_path, fs_keys, FS_KEYS, err);
+	r = setters_read_list(s, value, set_fs_path, fs_keys, FS_KEYS, err);
 	if (r < 0)
 		return r;
 	if (!new_share(s)->path || !new_share(s)->tag)
@@ -325,7 +322,8 @@ const struct option_key iommu_keys[IOMMU_KEYS] = {
 
 int set_iommu(struct settings *s, const char *value, struct err *err)
 {
-	return read_list(s, value, set_iommu_on, iommu_keys, IOMMU_KEYS, err);
+	return setters_read_list(s, value, set_iommu_on, iommu_keys, IOMMU_KEYS,
+				 err);
 }
 
 /*
@@ -360,7 +358,8 @@ int set_share(struct settings *s, const char *value, struct err *err)
 		return err_set(err, EINVAL, "more than %d folders",
 			       MACH_SHARES_MAX);
 	*new_folder(s) = (struct settings_folder){.cwd = true};
-	r = read_list(s, value, set_share_path, share_keys, SHARE_KEYS, err);
+	r = setters_read_list(s, value, set_share_path, share_keys, SHARE_KEYS,
+			      err);
 	if (r < 0)
 		return r;
 	if (!new_folder(s)->path)

@@ -64,6 +64,9 @@ void terminal_resize(int fd, const char *size);
 void root_early(void); /* /dev, /proc, /sys of the initramfs */
 void root_make(const struct plan *p);
 
+/* net.c: bring the network up. */
+void net_make(const struct plan *p);
+
 /* child.c: start the command; its ends of the streams are closed here. */
 struct child {
 	int pid;

@@ -45,6 +45,7 @@ void init_main(void)
 	modules_load(&plan);
 	ports_open(&ports);
 	root_make(&plan);
+	net_make(&plan);
 	port_write(ports.control, "run\n", 4);
 	child_start(&child, &plan);
 	status = relay(&child, &ports, &counts);

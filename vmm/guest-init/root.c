@@ -7,9 +7,7 @@
  *	/root		both, by overlayfs; becomes /
  */
 #include <asm/errno.h>
-#include <linux/if.h>
 #include <linux/mount.h>
-#include <linux/sockios.h>
 
 #include "vmm/guest-init/init.h"
 #include "vmm/guest-init/sys.h"
@@ -157,19 +155,6 @@ static void mount_share(const char *spec)
 	mount_or_fail(tag.at, path, "virtiofs", flags, "");
 }
 
-/* 127.0.0.1 works in every machine. */
-static void raise_loopback(void)
-{
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	const int fd =
-		(int)SYS3(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */, 0);
-
-	if (fd < 0)
-		return;
-	(void)sys_ioctl(fd, SIOCSIFFLAGS, &r);
-	sys_close(fd);
-}
-
 void root_make(const struct plan *p)
 {
 	const char *at = NULL, *spec;
@@ -191,5 +176,4 @@ void root_make(const struct plan *p)
 		mount_share(spec);
 	if (p->hostname)
 		(void)SYS2(__NR_sethostname, p->hostname, strlen(p->hostname));
-	raise_loopback();
 }

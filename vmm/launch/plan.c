@@ -59,6 +59,7 @@ static int want_all(struct modules *m, const struct launch_plan *p,
 		{true, {"virtio_iommu", true, ""}},
 		{true, {"virtio_console", false, "moat run -- COMMAND"}},
 		{true, {"virtio_rng", true, ""}},
+		{p->nnets > 0, {"virtio_net", false, "--net"}},
 		{p->disks, {"virtio_blk", false, "--disk"}},
 		{disk, {p->root_type, false, "--root disk"}},
 		{share, {"virtiofs", false, "a shared directory"}},
@@ -169,6 +170,20 @@ static void put_root(const struct launch_plan *p, struct buf *words)
 	}
 }
 
+static const char *or_none(const char *text)
+{
+	return text ? text : "-";
+}
+
+static void put_net(const struct launch_net *n, struct buf *words)
+{
+	const uint8_t *m = n->mac;
+
+	put_text(words, "net", "%02x:%02x:%02x:%02x:%02x:%02x %s %u %s %s",
+		 m[0], m[1], m[2], m[3], m[4], m[5], or_none(n->address),
+		 n->prefix, or_none(n->gateway), or_none(n->dns));
+}
+
 static void put_words(const struct launch_plan *p, struct buf *words)
 {
 	put_root(p, words);
@@ -176,6 +191,8 @@ static void put_words(const struct launch_plan *p, struct buf *words)
 		put_text(words, "mount", "%s:%s:%s", p->mounts[i].tag,
 			 p->mounts[i].readonly ? "ro" : "rw",
 			 p->mounts[i].path);
+	for (size_t i = 0; i < p->nnets; i++)
+		put_net(&p->nets[i], words);
 	put_text(words, "tty", "%u", p->tty);
 	if (p->cols)
 		put_text(words, "size", "%u %u", p->cols, p->rows);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct err;
@@ -25,6 +26,14 @@ struct launch_mount {
 	bool readonly;
 };
 
+/* A network card, and what it has to be told; NULL: nothing. */
+struct launch_net {
+	uint8_t mac[6];	     /* which one it is */
+	const char *address; /* "A.B.C.D" */
+	unsigned prefix;     /* bits of the network, with @address */
+	const char *gateway, *dns;
+};
+
 /* Strings are the caller's. */
 struct launch_plan {
 	const char *modules; /* the folder; NULL: the kernel needs none */
@@ -33,6 +42,8 @@ struct launch_plan {
 	const char *root_type;	 /* the disk's file system: "ext4" */
 	const struct launch_mount *mounts;
 	size_t nmounts;
+	const struct launch_net *nets;
+	size_t nnets;
 	bool disks;		 /* there are some */
 	unsigned tty;		 /* LAUNCH_TTY_... */
 	unsigned cols, rows;	 /* of it; 0: unknown */

@@ -14,6 +14,9 @@
  *	root=rwdisk:DEV:TYPE	or writable
  *	root=share:TAG		the same of a virtiofs, under an overlay
  *	mount=TAG:MODE:PATH	a virtiofs, MODE ro or rw
+ *	net=MAC ADDRESS BITS GATEWAY DNS
+ *				a network card to bring up, and its addresses,
+ *				each "-" if there is none
  *	hostname=NAME
  *	cwd=PATH
  *	user=NAME|UID[:GID]

@@ -157,11 +157,47 @@ static int check_shares(const struct mach_config *c, struct err *err)
 	return 0;
 }
 
+static int check_net(const struct mach_config *c, const struct mach_net *n,
+		     struct err *err)
+{
+	const bool user = n->kind == MACH_NET_USER;
+
+	if (n->iommu == MACH_ON && c->iommu.on == MACH_OFF)
+		return err_set(err, EINVAL,
+			       "--net: iommu=on, but --iommu is off");
+	if (user && n->queues > 1)
+		return err_set(err, EINVAL,
+			       "--net 'user': several queues are for a tap");
+	if (!user && n->nforwards > 0)
+		return err_set(err, EINVAL,
+			       "--net 'tap=%s': hostfwd is for 'user'", n->tap);
+	if (n->mac[0] & 1)
+		return err_set(err, EINVAL,
+			       "--net: a mac whose first byte is odd is that "
+			       "of a group");
+	return 0;
+}
+
+static int check_nets(const struct mach_config *c, struct err *err)
+{
+	int r = 0;
+
+	if (c->nnets > MACH_NETS_MAX)
+		return err_set(err, EINVAL,
+			       "--net: %u networks, at most %d fit", c->nnets,
+			       MACH_NETS_MAX);
+	for (unsigned i = 0; r == 0 && i < c->nnets; i++)
+		r = check_net(c, &c->nets[i], err);
+	return r;
+}
+
 /* Disks come from below, the others from above. */
 static int check_slots(const struct mach_config *c, struct err *err)
 {
 	unsigned end = PCI_SLOTS_MAX;
 
+	if (c->nnets > 0)
+		end = SLOT_NETS;
 	if (c->nshares > 0)
 		end = SLOT_SHARES + 1 - c->nshares;
 	if (SLOT_DISKS + c->ndisks > end)
@@ -213,5 +249,7 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 			return r;
 	}
 	r = check_shares(c, err);
+	if (r == 0)
+		r = check_nets(c, err);
 	return r < 0 ? r : check_slots(c, err);
 }

@@ -17,17 +17,22 @@
 
 struct err;
 
-#define MACH_CPUS_MAX	  64
-#define MACH_DISKS_MAX	  24
-#define MACH_DISK_ID_MAX  20 /* bytes */
-#define MACH_MMIO_MAX	  8  /* devices that are no PCI functions */
-#define MACH_PORTS_MAX	  8
-#define MACH_SHARES_MAX	  8
-#define MACH_RESERVED_MAX 20 /* ranges of one endpoint */
-#define MACH_MEMORY_MIN	  MIB(16)
-#define MACH_MEMORY_MAX	  GIB(1024)
-#define MACH_TABLES_MIN	  MIB(1)
-#define MACH_TABLES_MAX	  GIB(4)
+#define MACH_CPUS_MAX	    64
+#define MACH_DISKS_MAX	    24
+#define MACH_DISK_ID_MAX    20 /* bytes */
+#define MACH_MMIO_MAX	    8  /* devices that are no PCI functions */
+#define MACH_PORTS_MAX	    8
+#define MACH_SHARES_MAX	    8
+#define MACH_NETS_MAX	    4
+#define MACH_NET_QUEUES_MAX 8
+#define MACH_NET_MTU_MIN    1280
+#define MACH_NET_MTU_MAX    65520
+#define MACH_FORWARDS_MAX   16 /* ports of one network */
+#define MACH_RESERVED_MAX   20 /* ranges of one endpoint */
+#define MACH_MEMORY_MIN	    MIB(16)
+#define MACH_MEMORY_MAX	    GIB(1024)
+#define MACH_TABLES_MIN	    MIB(1)
+#define MACH_TABLES_MAX	    GIB(4)
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {
@@ -75,6 +80,33 @@ struct mach_share {
 	const char *server;	/* virtiofsd; NULL: the one installed */
 };
 
+enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP };
+
+/* A port of the host that leads to one of the guest's. */
+struct mach_forward {
+	bool udp;
+	char host[16]; /* IPv4 address to listen at */
+	uint16_t host_port, guest_port;
+};
+
+/* A network card; mach_net_init() gives the defaults. */
+struct mach_net {
+	enum mach_net_kind kind;
+	const char *tap; /* its name, with MACH_NET_TAP */
+	uint8_t mac[6];	 /* all 0: one is chosen */
+	unsigned queues; /* pairs, 1 to MACH_NET_QUEUES_MAX */
+	unsigned mtu;	 /* 0: the tap's own; the largest */
+	/* IPv4 of the guest; "": the guest has its own ways to find out. */
+	char address[16];
+	unsigned prefix; /* bits of the network */
+	char gateway[16], dns[16];
+	bool host; /* user: the host's own services are at the gateway */
+	struct mach_forward forwards[MACH_FORWARDS_MAX]; /* user */
+	unsigned nforwards;
+	enum mach_switch iommu; /* AUTO: behind it when there is one */
+	const char *program;	/* passt; NULL: the one installed */
+};
+
 struct mach_config {
 	const char *kernel;    /* required to run */
 	const char *initrd;    /* NULL: none */
@@ -89,6 +121,8 @@ struct mach_config {
 	unsigned ndisks;
 	struct mach_share shares[MACH_SHARES_MAX];
 	unsigned nshares;
+	struct mach_net nets[MACH_NETS_MAX];
+	unsigned nnets;
 	struct {
 		enum mach_switch on;
 		enum mach_topology topology;
@@ -116,6 +150,9 @@ struct mach_config {
 };
 
 void mach_config_init(struct mach_config *c);
+void mach_net_init(struct mach_net *n, enum mach_net_kind kind);
+/* The address of network @index, chosen or given. */
+void mach_net_mac(const struct mach_net *n, unsigned index, uint8_t *ret_mac);
 
 /*
  * mach_config_check - what is wrong without a look at the host or at any

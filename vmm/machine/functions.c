@@ -13,6 +13,7 @@
 #include "devices/blk.h"
 #include "devices/console.h"
 #include "devices/fs.h"
+#include "devices/net.h"
 #include "devices/rng.h"
 #include "devices/serial16550.h"
 #include "iommu/virtio_iommu.h"
@@ -249,6 +250,33 @@ static int add_share(struct mach *m, unsigned index, struct err *err)
 	return r < 0 ? r : plug(m, f, err);
 }
 
+static int add_net(struct mach *m, unsigned index, struct err *err)
+{
+	const struct mach_net *n = &m->config.nets[index];
+	struct net_forward forwards[MACH_FORWARDS_MAX];
+	struct net_config config;
+	struct virtio_dev_env env;
+	struct mach_func *f;
+	char name[16];
+	int r = 0;
+
+	snprintf(name, sizeof(name), "net%u", index);
+	f = next_func(m, SLOT_NETS + index, name);
+	if (behind_iommu(m, n->iommu, true))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	mach_net_config(&config, forwards, n, index);
+	config.plan = m->flags & MACH_PLAN_ONLY;
+	env = env_of(m, f);
+	r = net_new(&f->dev, &env, &config, err);
+	if (r < 0) {
+		err_prefix(err, "--net");
+		return r;
+	}
+	return plug(m, f, err);
+}
+
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
@@ -283,6 +311,8 @@ int mach_add_functions(struct mach *m, struct err *err)
 		r = add_disk(m, i, err);
 	for (unsigned i = 0; r == 0 && i < m->config.nshares; i++)
 		r = add_share(m, i, err);
+	for (unsigned i = 0; r == 0 && i < m->config.nnets; i++)
+		r = add_net(m, i, err);
 	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
 		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
 				     &m->platform.pvpanic.region, err);

@@ -27,6 +27,8 @@
 #include "vmm/machine/slot.h"
 #include "vmm/machine/trace.h"
 
+struct net_config;
+struct net_forward;
 struct virtio_dev;
 struct vpci;
 
@@ -117,6 +119,11 @@ unsigned mach_reserved_regions(const struct mach_reserved *list,
 int mach_add_functions(struct mach *m, struct err *err);
 void mach_remove_functions(struct mach *m);
 void mach_reset_functions(struct mach *m);
+
+/* net.c: network @index as its device wants it; @forwards has room for those
+ * of @n and outlives @c. */
+void mach_net_config(struct net_config *c, struct net_forward *forwards,
+		     const struct mach_net *n, unsigned index);
 
 /* machine.c: from any thread. */
 void mach_note(struct mach *m, enum mach_event event, const char *text);

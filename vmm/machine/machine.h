@@ -102,6 +102,9 @@ int mach_trace(struct mach *m, int fd, struct err *err);
 /* The PCI tree: functions, BARs, endpoint ids, who is managed. */
 void mach_print_topology(struct mach *m, FILE *out);
 
+/* What the networks have moved, a line each. */
+void mach_print_nets(struct mach *m, FILE *out);
+
 /* Exits to user space by kind, for benchmarks; @out gets "kind count" lines. */
 void mach_print_exits(struct mach *m, FILE *out);
 

@@ -14,6 +14,7 @@ enum mach_slot {
 	SLOT_PVPANIC,
 	SLOT_DISKS,	  /* and up */
 	SLOT_SHARES = 27, /* and down */
+	SLOT_NETS,	  /* and up */
 };
 
 #endif

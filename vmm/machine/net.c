@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The machine's networks: what the configuration says as the device wants it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "devices/net.h"
+#include "vmm/machine/mach.h"
+
+static_assert(MACH_NET_QUEUES_MAX == NET_QUEUES_MAX, "");
+static_assert(MACH_NET_MTU_MIN == NET_MTU_MIN, "");
+static_assert(MACH_NET_MTU_MAX == NET_MTU_MAX, "");
+static_assert(MACH_FORWARDS_MAX <= NET_FORWARDS_MAX, "");
+
+void mach_net_config(struct net_config *c, struct net_forward *forwards,
+		     const struct mach_net *n, unsigned index)
+{
+	*c = (struct net_config){
+		.kind = n->kind == MACH_NET_TAP ? NET_TAP : NET_USER,
+		.tap = n->tap,
+		.queues = n->queues,
+		.mtu = n->mtu,
+		.address.prefix = n->prefix,
+		.forwards = forwards,
+		.nforwards = n->nforwards,
+		.host = n->host,
+		.program = n->program,
+	};
+	mach_net_mac(n, index, c->mac);
+	memcpy(c->address.address, n->address, sizeof(n->address));
+	memcpy(c->address.gateway, n->gateway, sizeof(n->gateway));
+	memcpy(c->address.dns, n->dns, sizeof(n->dns));
+	for (unsigned i = 0; i < n->nforwards; i++) {
+		const struct mach_forward *f = &n->forwards[i];
+
+		forwards[i] = (struct net_forward){
+			.udp = f->udp,
+			.host_port = f->host_port,
+			.guest_port = f->guest_port,
+		};
+		memcpy(forwards[i].host, f->host, sizeof(f->host));
+	}
+}
+
+void mach_print_nets(struct mach *m, FILE *out)
+{
+	for (unsigned i = 0; i < m->nfuncs; i++) {
+		struct virtio_dev *d = m->funcs[i].dev;
+		struct net_stats s;
+
+		if (d->ops->id != VIRTIO_ID_NET)
+			continue;
+		net_stats(d, &s);
+		fprintf(out,
+			"%s: %" PRIu64 " frames in, %" PRIu64 " bytes; %" PRIu64
+			" out, %" PRIu64 " bytes; %" PRIu64
+			" dropped; link %s\n",
+			d->name, s.received, s.received_bytes, s.sent,
+			s.sent_bytes, s.dropped, s.link ? "up" : "down");
+	}
+}
