@@ -10,8 +10,8 @@
 /* Large and written before it is read. */
 #define UNINITIALIZED __attribute__((uninitialized))
 
-/* Slices of one copy's step; a longer range takes several steps. */
-#define COPY_SLICES 16
+/* Pieces of one copy's step; a longer range takes several steps. */
+#define COPY_PIECES 16
 
 void dma_init(struct dma *d, struct gmem *mem)
 {
@@ -64,54 +64,41 @@ struct copy {
 	const uint8_t *src;
 };
 
-/* All slices are checked before the first byte moves. */
-static int copy_slices(struct gmem *m, const struct dma_slice *s, unsigned n,
-		       struct copy *c)
+static void copy_pieces(const struct iovec *iov, unsigned n, struct copy *c)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!gmem_has(m, s[i].at, s[i].len))
-			return -EFAULT;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		int r;
-
 		if (c->dst) {
-			r = gmem_read(m, s[i].at, c->dst, s[i].len);
-			c->dst += s[i].len;
+			gmem_iov_read(&iov[i], c->dst);
+			c->dst += iov[i].iov_len;
 		} else {
-			r = gmem_write(m, s[i].at, c->src, s[i].len);
-			c->src += s[i].len;
+			gmem_iov_write(&iov[i], c->src);
+			c->src += iov[i].iov_len;
 		}
-		if (r < 0)
-			return r;
 	}
-	return 0;
 }
 
 static int copy_translated(struct dma *d, iova_t at, uint64_t len,
 			   enum dma_access access, struct copy c)
 {
-	UNINITIALIZED struct dma_slice slices[COPY_SLICES];
+	UNINITIALIZED struct iovec iov[COPY_PIECES];
 	struct dma_hold hold;
 
 	if (len > 0 && range_wraps(at, len))
 		return -EFAULT;
 	while (len > 0) {
 		uint64_t step = len;
-		int n = translate(d, at, step, access, slices, COPY_SLICES,
-				  &hold);
+		int n = dma_iov_translate(d, access, at, step, iov, COPY_PIECES,
+					  &hold);
 
 		while (n == -E2BIG && step > 1) {
 			step /= 2;
-			n = translate(d, at, step, access, slices, COPY_SLICES,
-				      &hold);
+			n = dma_iov_translate(d, access, at, step, iov,
+					      COPY_PIECES, &hold);
 		}
 		if (n < 0)
 			return -EFAULT;
-		n = copy_slices(d->mem, slices, (unsigned)n, &c);
+		copy_pieces(iov, (unsigned)n, &c);
 		dma_done(&hold);
-		if (n < 0)
-			return n;
 		at += step;
 		len -= step;
 	}
@@ -120,12 +107,11 @@ static int copy_translated(struct dma *d, iova_t at, uint64_t len,
 
 int dma_read(struct dma *d, iova_t at, void *dst, size_t len)
 {
-	struct dma_hold hold;
 	struct iovec iov;
 
-	if (dma_iov_recall(d, DMA_READ, at, len, &iov, &hold)) {
+	if (dma_recall(d, RECALL_INSTANT, DMA_READ, at, len, &iov)) {
 		gmem_iov_read(&iov, dst);
-		dma_done(&hold);
+		dma_recall_end(d, RECALL_INSTANT);
 		return 0;
 	}
 	if (!d->ops)
@@ -135,12 +121,11 @@ int dma_read(struct dma *d, iova_t at, void *dst, size_t len)
 
 int dma_write(struct dma *d, iova_t at, const void *src, size_t len)
 {
-	struct dma_hold hold;
 	struct iovec iov;
 
-	if (dma_iov_recall(d, DMA_WRITE, at, len, &iov, &hold)) {
+	if (dma_recall(d, RECALL_INSTANT, DMA_WRITE, at, len, &iov)) {
 		gmem_iov_write(&iov, src);
-		dma_done(&hold);
+		dma_recall_end(d, RECALL_INSTANT);
 		return 0;
 	}
 	if (!d->ops)
@@ -151,48 +136,47 @@ int dma_write(struct dma *d, iova_t at, const void *src, size_t len)
 
 int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val)
 {
-	struct dma_slice s;
 	struct dma_hold hold;
 	struct iovec iov;
-	int r;
 
 	if (!d->ops)
 		return gmem_load16_acquire(d->mem, at, ret_val);
 	if (!is_aligned(at, sizeof(*ret_val)))
 		return -EINVAL;
-	if (dma_iov_recall(d, DMA_READ, at, sizeof(*ret_val), &iov, &hold)) {
+	if (dma_recall(d, RECALL_INSTANT, DMA_READ, at, sizeof(*ret_val),
+		       &iov)) {
 		*ret_val = gmem_iov_load16_acquire(&iov);
-		dma_done(&hold);
+		dma_recall_end(d, RECALL_INSTANT);
 		return 0;
 	}
-	if (translate(d, at, sizeof(*ret_val), DMA_READ, &s, 1, &hold) < 0)
+	if (dma_iov_translate(d, DMA_READ, at, sizeof(*ret_val), &iov, 1,
+			      &hold) < 0)
 		return -EFAULT;
-	r = gmem_load16_acquire(d->mem, s.at, ret_val);
+	*ret_val = gmem_iov_load16_acquire(&iov);
 	dma_done(&hold);
-	return r;
+	return 0;
 }
 
 int dma_store16_release(struct dma *d, iova_t at, uint16_t val)
 {
-	struct dma_slice s;
 	struct dma_hold hold;
 	struct iovec iov;
-	int r;
 
 	if (!d->ops)
 		return gmem_store16_release(d->mem, at, val);
 	if (!is_aligned(at, sizeof(val)))
 		return -EINVAL;
-	if (dma_iov_recall(d, DMA_WRITE, at, sizeof(val), &iov, &hold)) {
+	if (dma_recall(d, RECALL_INSTANT, DMA_WRITE, at, sizeof(val), &iov)) {
 		gmem_iov_store16_release(&iov, val);
-		dma_done(&hold);
+		dma_recall_end(d, RECALL_INSTANT);
 		return 0;
 	}
-	if (translate(d, at, sizeof(val), DMA_WRITE, &s, 1, &hold) < 0)
+	if (dma_iov_translate(d, DMA_WRITE, at, sizeof(val), &iov, 1, &hold) <
+	    0)
 		return -EFAULT;
-	r = gmem_store16_release(d->mem, s.at, val);
+	gmem_iov_store16_release(&iov, val);
 	dma_done(&hold);
-	return r;
+	return 0;
 }
 
 static int iov_of_slices(const struct gmem *m, const struct dma_slice *s,
@@ -210,22 +194,16 @@ static int iov_of_slices(const struct gmem *m, const struct dma_slice *s,
 	return (int)used;
 }
 
-int dma_iov_bulk(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
-		 struct iovec *iov, unsigned max, struct dma_hold *hold)
+/* By slices: what the translator's own way to iovecs does not do. */
+static int iov_by_slices(struct dma *d, enum dma_access access, iova_t at,
+			 uint64_t len, struct iovec *iov, unsigned max,
+			 struct dma_hold *hold)
 {
 	/* The translator fills what counts. */
 	UNINITIALIZED struct dma_slice slices[DMA_IOV_MAX];
-	int n;
+	int n = translate(d, at, len, access, slices,
+			  max < DMA_IOV_MAX ? max : DMA_IOV_MAX, hold);
 
-	*hold = (struct dma_hold){0};
-	if (len == 0)
-		return 0;
-	if (!d->ops)
-		return gmem_iov(d->mem, at, len, iov, max);
-	if (max == 0)
-		return -E2BIG;
-	n = translate(d, at, len, access, slices,
-		      max < DMA_IOV_MAX ? max : DMA_IOV_MAX, hold);
 	if (n < 0)
 		return n;
 	n = iov_of_slices(d->mem, slices, (unsigned)n, iov, max);
@@ -239,8 +217,19 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 		      struct dma_hold *hold)
 {
 	*hold = (struct dma_hold){0};
-	if (d->ops && d->ops->lookup && max > 0 && recall_in_page(at, len) &&
-	    d->ops->lookup(d, at, len, access, iov, hold))
-		return 1;
-	return dma_iov_bulk(d, access, at, len, iov, max, hold);
+	if (len == 0)
+		return 0;
+	if (!d->ops)
+		return gmem_iov(d->mem, at, len, iov, max);
+	if (max == 0)
+		return -E2BIG;
+	if (range_wraps(at, len))
+		return -EFAULT;
+	if (d->ops->iov) {
+		int n = d->ops->iov(d, at, len, access, iov, max, hold);
+
+		if (n != 0)
+			return n;
+	}
+	return iov_by_slices(d, access, at, len, iov, max, hold);
 }

@@ -42,10 +42,10 @@ struct dma_hold {
 	struct dma *dma;    /* NULL: nothing to release */
 	iova_t first, last; /* for the translator */
 	uint32_t cookie;    /* the translator's */
-	bool recalled;	    /* core/recall.h; then @dma only is filled */
+	bool recalled;	    /* RECALL_BULK; then @dma only is filled */
 };
 
-/* dma_iov() looks at no more pieces than this, whatever its @max. */
+/* translate() is asked for no more slices than this. */
 #define DMA_IOV_MAX 128
 
 /* A run of guest-physical memory. */
@@ -74,15 +74,15 @@ struct dma_ops {
 	 */
 	void (*release)(struct dma *d, struct dma_hold *hold);
 	/*
-	 * May be NULL: translate() does it.  A buffer within a page that is
-	 * not remembered: remember and recall it.
+	 * May be NULL: translate() does it.  Host memory behind a range, as
+	 * for translate(), in the cases that a device meets most.
 	 *
-	 * Return: true with one iovec and a recalled hold; false if this is no
-	 * common case (nothing is held, no fault reported).
+	 * Return: count of iovecs, and @hold has begun; 0 if this is no such
+	 * case (nothing is held, no fault reported); -E2BIG.
 	 */
-	bool (*lookup)(struct dma *d, iova_t at, uint64_t len,
-		       enum dma_access access, struct iovec *iov,
-		       struct dma_hold *hold);
+	int (*iov)(struct dma *d, iova_t at, uint64_t len,
+		   enum dma_access access, struct iovec *iov, unsigned max,
+		   struct dma_hold *hold);
 };
 
 struct dma {
@@ -113,18 +113,12 @@ int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
  * @hold: begun on success if the result is > 0; end it with dma_done()
  *
  * Return: count of iovecs (0 for @len 0, nothing held); -EFAULT; -E2BIG if
- * more than @max pieces, or DMA_IOV_MAX, are needed (take a shorter range).
+ * more than @max pieces are needed, or sometimes if it is more than
+ * DMA_IOV_MAX (take a shorter range).
  */
 static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold);
-
-/*
- * dma_iov_bulk - as dma_iov(), for I/O that lasts.  The short way has room for
- * one hold, which the rings need in the meantime; this takes none of it.
- */
-int dma_iov_bulk(struct dma *d, enum dma_access access, iova_t at, uint64_t len,
-		 struct iovec *iov, unsigned max, struct dma_hold *hold);
 
 /* Ends @hold; does nothing on a zeroed one or the second time. */
 static inline void dma_done(struct dma_hold *hold)
@@ -133,7 +127,7 @@ static inline void dma_done(struct dma_hold *hold)
 
 	if (!d)
 		return;
-	if (!hold->recalled || !recall_end(d->recall))
+	if (!hold->recalled || !recall_end(d->recall, RECALL_BULK))
 		d->ops->release(d, hold);
 	hold->dma = NULL;
 }
@@ -143,19 +137,47 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 		      uint64_t len, struct iovec *iov, unsigned max,
 		      struct dma_hold *hold);
 
-/* The short way: true if it came to a result. */
-static inline bool dma_iov_recall(struct dma *d, enum dma_access access,
-				  iova_t at, uint64_t len, struct iovec *iov,
-				  struct dma_hold *hold)
+/* The end of a hold by a word, one in vain too. */
+static inline void dma_recall_end(struct dma *d, enum recall_word word)
 {
-	if (!d->recall || !recall_find(d->recall, at, len, access, iov))
+	struct dma_hold hold = {.dma = d, .recalled = true};
+
+	if (!recall_end(d->recall, word))
+		d->ops->release(d, &hold);
+}
+
+/*
+ * The short way: true with the memory behind a buffer in one page, which
+ * @word then holds.
+ */
+static inline bool dma_recall(struct dma *d, enum recall_word word,
+			      enum dma_access access, iova_t at, uint64_t len,
+			      struct iovec *ret_iov)
+{
+	struct recall *r = d->recall;
+	const struct recall_window *w;
+	uint64_t use;
+
+	if (!r || !recall_ready(r, word) || !recall_in_page(at, len))
 		return false;
-	hold->dma = d;
-	hold->recalled = true;
-	if (recall_hold(d->recall, at, RECALL_HELD))
-		return true;
-	recall_in_vain(d->recall);
-	dma_done(hold);
+	w = recall_find(r, at);
+	if (!w)
+		return false;
+	use = recall_use(r, at);
+	if (recall_hold(r, word, use)) {
+		uint64_t entry = recall_entry(w, at);
+
+		if (recall_permits(entry, access)) {
+			recall_settle(r, word, use);
+			*ret_iov = (struct iovec){
+				(void *)(uintptr_t)recall_host(w, entry, at),
+				len,
+			};
+			return true;
+		}
+	}
+	recall_in_vain(r);
+	dma_recall_end(d, word);
 	return false;
 }
 
@@ -163,8 +185,11 @@ static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold)
 {
-	if (max > 0 && dma_iov_recall(d, access, at, len, iov, hold))
+	if (max > 0 && dma_recall(d, RECALL_BULK, access, at, len, iov)) {
+		hold->dma = d;
+		hold->recalled = true;
 		return 1;
+	}
 	return dma_iov_translate(d, access, at, len, iov, max, hold);
 }
 

@@ -376,6 +376,19 @@ int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	return (int)n;
 }
 
+gpa_t gmem_at(const struct gmem *m, const void *host)
+{
+	for (unsigned i = 0; i < m->nslots; i++) {
+		const struct gmem_slot *s = &m->slots[i];
+		const uint64_t off = (uintptr_t)host - (uintptr_t)s->host;
+
+		if (off < s->size)
+			return s->base + off;
+	}
+	assert(!"host memory of the guest");
+	return 0;
+}
+
 void gmem_iov_read(const struct iovec *iov, void *dst)
 {
 	memcpy(dst, iov->iov_base, iov->iov_len);

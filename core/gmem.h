@@ -4,7 +4,8 @@
  *
  * The guest changes this memory at any moment.  So bytes are copied in and
  * out, and a pointer into it leaves this file only inside an iovec on its way
- * to a system call (preadv, io_uring, a KVM memslot).  Whoever needs a value
+ * to a system call (preadv, io_uring, a KVM memslot), or as an address in a
+ * table that such iovecs are made from (iommu/).  Whoever needs a value
  * twice copies it once.
  *
  * Slots do not overlap and are sorted; an access may run across two adjacent
@@ -106,6 +107,9 @@ int gmem_store16_release(struct gmem *m, gpa_t at, uint16_t val);
  */
 int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	     unsigned max);
+
+/* The other way: the guest's address of host memory that gmem_iov() has given. */
+gpa_t gmem_at(const struct gmem *m, const void *host);
 
 /*
  * The same accesses as above, by an iovec that gmem_iov() has given, all of it;

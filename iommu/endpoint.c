@@ -78,10 +78,10 @@ void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d)
 	atomic_store_explicit(&ep->domain, d, memory_order_seq_cst);
 }
 
-void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last)
+void endpoint_tell(const struct iommu_endpoint *ep, bool upheaval)
 {
 	for (struct iommu_view *v = first_view(ep); v; v = v->next)
-		hold_tell(&v->holds, first, last);
+		hold_tell(&v->holds, upheaval);
 }
 
 bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,

@@ -38,11 +38,11 @@ struct iommu_domain *endpoint_domain(const struct iommu_endpoint *ep);
 void endpoint_set_domain(struct iommu_endpoint *ep, struct iommu_domain *d);
 
 /*
- * On every view, after something has been taken away: hold_tell(); then
- * hold_told() and hold_wait(); then hold_wait_walks(), if nodes are to be
- * freed.
+ * On every view, after something has been taken away: hold_tell(); when all
+ * have been told and notice_fence() is behind, hold_told() and hold_wait();
+ * then hold_wait_walks(), if nodes are to be freed.
  */
-void endpoint_tell(const struct iommu_endpoint *ep, iova_t first, iova_t last);
+void endpoint_tell(const struct iommu_endpoint *ep, bool upheaval);
 bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,
 		    unsigned n);
 void endpoint_wait_walks(const struct iommu_endpoint *ep);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The protocol.  Steps marked S are sequentially consistent accesses, or as
- * good as that by what notice.c does: all of them have one order that every
- * thread agrees on.
+ * The protocol.  Steps marked S are sequentially consistent, or as good as
+ * that by what notice.c does: all of them have one order that every thread
+ * agrees on.
  *
  *	user (one per table)			writer (one per IOMMU)
  *
@@ -19,9 +19,9 @@
  *						      again, wait while walking
  *						W7    free nodes, domain
  *
- * A translation that the user remembers needs no walk: its page, the state and
- * a count of uses are one word, so U1 and U2 are one store, U4 and U5 are left
- * out, and W4 loads nothing.
+ * A page can be held by a word (core/recall.h): its address, the state and a
+ * count of uses are one, so U1 and U2 are one store and W4 loads nothing.  A
+ * user that remembers the table loads one entry as U4.
  *
  * No access slips through.  Either U2 comes before W3: then the writer sees
  * the hold and waits.  Or W3 comes before U2, so W2 before U3: then the user
@@ -204,16 +204,33 @@ static int slot_take(struct hold_table *t, iova_t first, iova_t last,
 	return -ENOMEM;
 }
 
-int hold_begin(struct hold_table *t, iova_t first, iova_t last,
-	       struct hold_news *ret_news)
+/* U3.  The hold has been stored. */
+static enum notice_news hear(struct hold_table *t)
 {
-	bool barrier = notice_barrier_due(&t->notice);
-	int number = slot_take(t, first, last, barrier);
+	return notice_none(&t->notice) ? NOTICE_NONE : notice_hear(&t->notice);
+}
 
-	ret_news->any =
-		number >= 0 && !notice_none(&t->notice) &&
-		notice_hear(&t->notice, &ret_news->first, &ret_news->last);
+int hold_begin(struct hold_table *t, iova_t first, iova_t last,
+	       enum notice_news *ret_news)
+{
+	int number = slot_take(t, first, last, notice_barrier_due(&t->notice));
+
+	*ret_news = number >= 0 ? hear(t) : NOTICE_NONE;
 	return number;
+}
+
+enum notice_news hold_page(struct hold_table *t, iova_t at, uint64_t *ret_use)
+{
+	struct recall *r = t->recall;
+	uint64_t use = recall_use(r, at);
+
+	*ret_use = use;
+	if (notice_barrier_due(&t->notice))
+		atomic_store_explicit(&r->held[RECALL_BULK], use,
+				      memory_order_seq_cst);
+	else
+		(void)recall_hold(r, RECALL_BULK, use);
+	return hear(t);
 }
 
 static struct hold_slot *slot_at(struct hold_table *t, unsigned number)
@@ -258,9 +275,9 @@ void hold_end(struct hold_table *t, unsigned number)
 		hold_care(t);
 }
 
-void hold_tell(struct hold_table *t, iova_t first, iova_t last)
+void hold_tell(struct hold_table *t, bool upheaval)
 {
-	notice_post(&t->notice, first, last);
+	notice_post(&t->notice, upheaval);
 }
 
 void hold_told(struct hold_table *t)
@@ -325,11 +342,11 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 	return wait_for_end(g, &s->state, state);
 }
 
-/* The same for the page that recall_hold() holds. */
-static bool page_wait(const struct hold_table *t, const struct range *r,
-		      unsigned n)
+/* The same for a page that is held by a word. */
+static bool word_wait(const struct hold_table *t, enum recall_word word,
+		      const struct range *r, unsigned n)
 {
-	const _Atomic uint64_t *held = &t->recall->page;
+	const _Atomic uint64_t *held = &t->recall->held[word];
 	uint64_t state = atomic_load_explicit(held, memory_order_seq_cst);
 	iova_t page = align_down(state, RECALL_PAGE_SIZE);
 
@@ -346,7 +363,8 @@ static unsigned chunk_top(const struct hold_chunk *c)
 
 bool hold_wait(struct hold_table *t, const struct range *r, unsigned n)
 {
-	if (!page_wait(t, r, n))
+	if (!word_wait(t, RECALL_INSTANT, r, n) ||
+	    !word_wait(t, RECALL_BULK, r, n))
 		return false;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
@@ -377,7 +395,8 @@ static void wait_walk(const _Atomic uint64_t *s)
 
 void hold_wait_walks(struct hold_table *t)
 {
-	wait_walk(&t->recall->page);
+	wait_walk(&t->recall->held[RECALL_INSTANT]);
+	wait_walk(&t->recall->held[RECALL_BULK]);
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);

@@ -25,7 +25,7 @@
 
 #define HOLD_CHUNK	64
 #define HOLD_CHUNKS_MAX 1024
-/* Holds of one table at a time, beside the one that recall_hold() begins. */
+/* Holds of one table at a time, beside those by a word. */
 #define HOLD_MAX (HOLD_CHUNK * HOLD_CHUNKS_MAX)
 
 /* Where waiters sleep. */
@@ -65,17 +65,11 @@ struct hold_chunk {
 /* Embedded in a view. */
 struct hold_table {
 	struct hold_gate *gate; /* borrowed */
-	/* Borrowed; has a hold of one page that needs no slot. */
+	/* Borrowed; has holds of one page that need no slot. */
 	struct recall *recall;
 	struct notice notice;
 	unsigned hint; /* no free slot in chunks before this */
 	_Atomic(struct hold_chunk *) chunks[HOLD_CHUNKS_MAX];
-};
-
-/* What a user has to forget before it goes on. */
-struct hold_news {
-	bool any;
-	iova_t first, last;
 };
 
 /* Return: 0 or -errno. */
@@ -89,7 +83,7 @@ void hold_gate_fini(struct hold_gate *g);
 void hold_gate_stop(struct hold_gate *g, bool stop);
 bool hold_gate_stopped(const struct hold_gate *g);
 
-/* @r: zeroed; for recall_hold() */
+/* @r: zeroed; for holds by a word */
 void hold_table_init(struct hold_table *t, struct recall *r,
 		     struct hold_gate *gate);
 void hold_table_fini(struct hold_table *t);
@@ -98,7 +92,7 @@ void hold_table_fini(struct hold_table *t);
  * hold_begin - from now on [first, last] is in use, and its translation is
  * being looked up.  What is looked up after this call stays true until
  * hold_end().
- * @ret_news: what the user has to forget that it remembers from earlier
+ * @ret_news: what has happened to that which the user remembers
  * hold_settle - the lookup is over; no node of a table is touched any more.
  * hold_end - the access is over; with or without hold_settle() before.
  *
@@ -106,19 +100,27 @@ void hold_table_fini(struct hold_table *t);
  * without memory.
  */
 int hold_begin(struct hold_table *t, iova_t first, iova_t last,
-	       struct hold_news *ret_news);
+	       enum notice_news *ret_news);
 void hold_settle(struct hold_table *t, unsigned number);
 void hold_end(struct hold_table *t, unsigned number);
+
+/*
+ * hold_page - the same for the page that @at is in, by RECALL_BULK, which is
+ * free; recall_settle(@ret_use) and recall_end() go on.
+ */
+enum notice_news hold_page(struct hold_table *t, iova_t at, uint64_t *ret_use);
 
 /* After the end of a hold: wake who waits for it.  hold_end() does it. */
 void hold_care(struct hold_table *t);
 
 /*
- * hold_tell - translations of [first, last] have been taken away.
+ * hold_tell - translations have been taken away.
+ * @upheaval: they are another domain's now, or there are none
+ * notice_fence() - after all have been told.
  * hold_told - the user knows, or is about to find out before it uses one: what
  * it may still do is a hold that hold_wait() sees.
  */
-void hold_tell(struct hold_table *t, iova_t first, iova_t last);
+void hold_tell(struct hold_table *t, bool upheaval);
 void hold_told(struct hold_table *t);
 
 /*

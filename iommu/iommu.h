@@ -71,6 +71,9 @@ struct iommu_config {
 	uint32_t max_domains;  /* 0: default 65536 */
 	uint64_t max_mappings; /* 0: default 4 Mi; over all domains */
 	uint64_t max_memory;   /* bytes of table; 0: default 256 MiB */
+	/* An UNMAP makes caches forget everything, as a generation for the
+	 * whole domain would; for iommu-bench. */
+	bool forgetful;
 };
 
 /* [virtio 1.2, 5.13.6.9] */

@@ -2,8 +2,8 @@
 /*
  * A user first stores that it holds a range (hold.c) and then loads the number
  * of the last notice.  The writer first posts and then loads holds.  If both
- * put a barrier between the two, either the user hears the notice or the
- * writer sees the hold.
+ * put a barrier between the two (the writer's is notice_fence(), one for all
+ * users), either the user hears the notice or the writer sees the hold.
  *
  * The user's barrier costs more than all the rest of a translation, so a busy
  * user leaves it out (@quick), and the writer makes up for it:
@@ -54,24 +54,7 @@ static uint64_t last_number(const struct notice *n)
 	return atomic_load_explicit(&n->recall->posted, memory_order_seq_cst);
 }
 
-/*
- * What is gone since notice @from.  The range is that of @to if @to is still
- * being drafted after the range has been read: the writer stores the number of
- * a draft before its range.
- */
-static void range_since(const struct notice *n, uint64_t from, uint64_t to,
-			iova_t *ret_first, iova_t *ret_last)
-{
-	*ret_first = atomic_load_explicit(&n->first, memory_order_acquire);
-	*ret_last = atomic_load_explicit(&n->last, memory_order_acquire);
-	if (to - from == 1 &&
-	    atomic_load_explicit(&n->drafted, memory_order_relaxed) == to)
-		return;
-	*ret_first = 0;
-	*ret_last = ~UINT64_C(0);
-}
-
-bool notice_hear(struct notice *n, iova_t *ret_first, iova_t *ret_last)
+enum notice_news notice_hear(struct notice *n)
 {
 	struct recall *r = n->recall;
 	uint64_t before = n->acted, now;
@@ -92,22 +75,29 @@ bool notice_hear(struct notice *n, iova_t *ret_first, iova_t *ret_last)
 	/* Pairs with notice_settle(). */
 	atomic_store_explicit(&n->answered, now, memory_order_release);
 	if (now == before)
-		return false;
-	range_since(n, before, now, ret_first, ret_last);
-	return true;
+		return NOTICE_NONE;
+	/* The number of an upheaval is there before its notice. */
+	return atomic_load_explicit(&n->upheaval, memory_order_acquire) > before
+		       ? NOTICE_UPHEAVAL
+		       : NOTICE_CHANGE;
 }
 
-void notice_post(struct notice *n, iova_t first, iova_t last)
+void notice_post(struct notice *n, bool upheaval)
 {
 	uint64_t number =
 		atomic_load_explicit(&n->recall->posted, memory_order_relaxed) +
 		1;
 
-	atomic_store_explicit(&n->drafted, number, memory_order_relaxed);
-	/* Release: who reads this range reads that draft's number. */
-	atomic_store_explicit(&n->first, first, memory_order_release);
-	atomic_store_explicit(&n->last, last, memory_order_release);
-	atomic_store_explicit(&n->recall->posted, number, memory_order_seq_cst);
+	if (upheaval)
+		atomic_store_explicit(&n->upheaval, number,
+				      memory_order_relaxed);
+	/* Release: what was taken away is, and the upheaval is known. */
+	atomic_store_explicit(&n->recall->posted, number, memory_order_release);
+}
+
+void notice_fence(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 static bool answered(const struct notice *n)
@@ -126,6 +116,6 @@ void notice_settle(struct notice *n)
 		cpu_relax();
 	}
 	atomic_store_explicit(&n->quick, false, memory_order_relaxed);
-	notice_post(n, 0, ~UINT64_C(0));
+	notice_post(n, false);
 	notice_barrier();
 }

@@ -2,9 +2,9 @@
 /*
  * notice.h - how the user of a view learns that translations are gone.
  *
- * The writer posts a notice and then settles it: afterwards everything that
- * the user may still do with the old translations is visible as a hold, and
- * what it looks up from now on is new.  A user that translates without pause
+ * The writer posts notices to all that it concerns, fences them, and then
+ * settles each: afterwards everything that the user may still do with the old
+ * translations is visible as a hold, and what it looks up from now on is new.  A user that translates without pause
  * answers notices as it goes and never needs a memory barrier; a user that is
  * silent is made to use barriers until it is busy again.   (notice.c)
  *
@@ -37,9 +37,8 @@ struct notice {
 	_Atomic uint64_t answered; /* the last notice, for the writer */
 
 	/* The writer's, but for @quick. */
-	alignas(CPU_LINE) _Atomic iova_t first; /* what the last one is about */
-	_Atomic iova_t last;
-	_Atomic uint64_t drafted; /* whose range that may be already */
+	/* Number of the last one after which nothing is as it was. */
+	alignas(CPU_LINE) _Atomic uint64_t upheaval;
 	/* The user does without barriers: set by it, taken back by the
 	 * writer. */
 	_Atomic bool quick;
@@ -76,16 +75,24 @@ static inline bool notice_barrier_due(const struct notice *n)
 	return n->recall->heard == 0;
 }
 
+enum notice_news {
+	NOTICE_NONE,
+	NOTICE_CHANGE,	 /* entries are gone, perhaps tables */
+	NOTICE_UPHEAVAL, /* another domain, or another kind of translation */
+};
+
 /*
  * notice_hear - the user has stored that it holds a range, with a barrier if
  * one was due.
- *
- * Return: true if it has to forget translations of [first, last].
  */
-bool notice_hear(struct notice *n, iova_t *ret_first, iova_t *ret_last);
+enum notice_news notice_hear(struct notice *n);
 
-/* After taking away; several may be posted before they are settled. */
-void notice_post(struct notice *n, iova_t first, iova_t last);
+/*
+ * After taking away; several may be posted, to several users, before they are
+ * fenced and settled.
+ */
+void notice_post(struct notice *n, bool upheaval);
+void notice_fence(void);
 void notice_settle(struct notice *n);
 
 #endif

@@ -31,28 +31,16 @@ static void count_domains(struct iommu *i)
 			      memory_order_relaxed);
 }
 
-/* The smallest range with all of @r in it. */
-static struct range hull(const struct range *r, unsigned n)
-{
-	struct range h = r[0];
-
-	for (unsigned k = 1; k < n; k++) {
-		h.first = min_u64(h.first, r[k].first);
-		h.last = max_u64(h.last, r[k].last);
-	}
-	return h;
-}
-
 /* Holds of the ranges that began under an older translation of @d. */
-static bool domain_drain(const struct iommu_domain *d, const struct range *r,
-			 unsigned n)
+static bool domain_drain(const struct iommu *i, const struct iommu_domain *d,
+			 const struct range *r, unsigned n)
 {
-	const struct range all = hull(r, n);
 	bool drained = true;
 
 	list_for_each (pos, &d->endpoints)
 		endpoint_tell(container_of(pos, struct iommu_endpoint, node),
-			      all.first, all.last);
+			      i->config.forgetful);
+	notice_fence();
 	list_for_each (pos, &d->endpoints) {
 		const struct iommu_endpoint *ep =
 			container_of(pos, struct iommu_endpoint, node);
@@ -84,7 +72,8 @@ static void domain_left(struct iommu *i, struct iommu_domain *d, bool drained)
 static bool endpoint_switch(struct iommu_endpoint *ep, struct iommu_domain *to)
 {
 	endpoint_set_domain(ep, to);
-	endpoint_tell(ep, 0, IOVA_LAST);
+	endpoint_tell(ep, true);
+	notice_fence();
 	return endpoint_drain(ep, &everything, 1);
 }
 
@@ -206,7 +195,7 @@ static enum iommu_status detach_locked(struct iommu *i, uint32_t domain,
 static bool settle(struct iommu *i, struct iommu_domain *d,
 		   const struct range *r, unsigned n)
 {
-	if (!domain_drain(d, r, n)) {
+	if (!domain_drain(i, d, r, n)) {
 		pgtable_bury(&d->table, &i->dead_nodes);
 		return false;
 	}
@@ -297,15 +286,23 @@ static int enter(struct iommu *i, struct iommu_domain *d, iova_t first,
 	return r;
 }
 
-static unsigned map_perms(const struct iommu *i, iova_t first, iova_t last,
-			  gpa_t phys, uint32_t flags)
+/*
+ * What the entries of a MAP say: the host's addresses where all of it is in
+ * one piece of RAM, else the guest's.
+ */
+static gpa_t map_target(const struct iommu *i, iova_t first, iova_t last,
+			gpa_t phys, uint32_t flags, unsigned *ret_perms)
 {
 	uint64_t len = last - first + 1; /* 0: 2^64 */
+	struct iovec iov;
 
-	return (flags & IOMMU_MAP_READ ? PT_READ : 0) |
-	       (flags & IOMMU_MAP_WRITE ? PT_WRITE : 0) |
-	       (flags & IOMMU_MAP_MMIO ? PT_MMIO : 0) |
-	       (len != 0 && gmem_has(i->config.mem, phys, len) ? PT_RAM : 0);
+	*ret_perms = (flags & IOMMU_MAP_READ ? PT_READ : 0) |
+		     (flags & IOMMU_MAP_WRITE ? PT_WRITE : 0) |
+		     (flags & IOMMU_MAP_MMIO ? PT_MMIO : 0);
+	if (len == 0 || gmem_iov(i->config.mem, phys, len, &iov, 1) != 1)
+		return phys;
+	*ret_perms |= PT_HOST;
+	return (uintptr_t)iov.iov_base;
 }
 
 static bool map_aligned(const struct iommu *i, iova_t first, iova_t last,
@@ -320,6 +317,8 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 				    uint32_t flags)
 {
 	struct iommu_domain *d;
+	unsigned perms;
+	gpa_t target;
 
 	if (last < first ||
 	    (flags & ~(IOMMU_MAP_READ | IOMMU_MAP_WRITE | IOMMU_MAP_MMIO)))
@@ -339,8 +338,8 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 		return IOMMU_INVAL;
 	if (value(&i->stats.mappings) >= i->config.max_mappings)
 		return IOMMU_NOMEM;
-	if (enter(i, d, first, last, phys,
-		  map_perms(i, first, last, phys, flags)))
+	target = map_target(i, first, last, phys, flags, &perms);
+	if (enter(i, d, first, last, target, perms))
 		return IOMMU_NOMEM;
 	d->mappings++;
 	d->bytes += last - first + 1;
@@ -466,7 +465,8 @@ static void set_bypass_locked(struct iommu *i, bool bypass)
 	atomic_store_explicit(&i->bypass, bypass, memory_order_seq_cst);
 	for (size_t n = 0; n < i->neps; n++)
 		if (!endpoint_domain(i->eps[n]))
-			endpoint_tell(i->eps[n], 0, IOVA_LAST);
+			endpoint_tell(i->eps[n], true);
+	notice_fence();
 	for (size_t n = 0; n < i->neps; n++)
 		if (!endpoint_domain(i->eps[n]))
 			(void)endpoint_drain(i->eps[n], &everything, 1);

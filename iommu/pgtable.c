@@ -11,11 +11,13 @@
  * An entry is empty (0), a leaf or a node:
  *
  *	63          12 11   8  7    6     5    4     3      2    1  0
- *	physical page   0     END START  RAM  MMIO WRITE  READ   type
+ *	page it leads to 0    END START HOST  MMIO WRITE  READ   type
  *	address of the node                                      type
+ *
+ * core/recall.h reads leaves too.
  */
-#define PTE_TYPE  UINT64_C(0x03)
-#define PTE_LEAF  UINT64_C(0x01)
+#define PTE_TYPE  RECALL_TYPE
+#define PTE_LEAF  RECALL_LEAF
 #define PTE_NODE  UINT64_C(0x02)
 #define PTE_START UINT64_C(0x40)
 #define PTE_END	  UINT64_C(0x80)
@@ -216,8 +218,8 @@ void pgtable_bury(struct pgtable *t, struct pt_node **list)
 }
 
 /* Readers.  The loads pair with pte_set(). */
-bool pt_node_lookup(const struct pt_node *n, iova_t at,
-		    struct pt_leaf *ret_leaf)
+static bool node_lookup(const struct pt_node *n, iova_t at,
+			struct pt_leaf *ret_leaf)
 {
 	for (;;) {
 		uint64_t e = atomic_load_explicit(
@@ -242,33 +244,13 @@ bool pt_node_lookup(const struct pt_node *n, iova_t at,
 	}
 }
 
-bool pt_leaf_at(const struct pt_node *n, unsigned shift, iova_t at,
-		struct pt_leaf *ret_leaf)
-{
-	uint64_t e = atomic_load_explicit(
-		&n->entries[(at >> shift) & (PT_ENTRIES - 1)],
-		memory_order_acquire);
-	iova_t span = low_mask(shift);
-
-	if (!e)
-		return false;
-	*ret_leaf = (struct pt_leaf){
-		.first = at & ~span,
-		.last = at | span,
-		.phys = e & PTE_PHYS,
-		.perms = (unsigned)e & PT_PERMS,
-		.node = n,
-	};
-	return true;
-}
-
 bool pgtable_lookup(const struct pgtable *t, iova_t at,
 		    struct pt_leaf *ret_leaf)
 {
 	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
 
 	return root && pt_node_spans(pte_node(root), at) &&
-	       pt_node_lookup(pte_node(root), at, ret_leaf);
+	       node_lookup(pte_node(root), at, ret_leaf);
 }
 
 static bool node_mapped(const struct pt_node *n, iova_t first, iova_t last)

@@ -3,8 +3,8 @@
  * pgtable.h - the mappings of one domain: a radix table over IOVAs.
  *
  * Nine bits a level above the granule.  A leaf may stand at any level and is
- * aligned in IOVA space only: its physical base may be any page, since this
- * table is walked by software.  Each leaf keeps the borders of the MAP it
+ * aligned in IOVA space only: it may lead to any page, since this table is
+ * walked by software.  Each leaf keeps the borders of the MAP it
  * belongs to, so the UNMAP rules need no second structure.  A node is found by
  * its prefix: levels with one way down are left out, so a lone mapping at the
  * top of a 64-bit space costs one node, not six.  Nodes are never empty.
@@ -30,10 +30,10 @@
 #define PT_ENTRIES    512
 
 /* What a leaf permits; kept in the entry. */
-#define PT_READ	 0x04u
-#define PT_WRITE 0x08u
+#define PT_READ	 ((unsigned)DMA_READ << RECALL_ALLOWED)
+#define PT_WRITE ((unsigned)DMA_WRITE << RECALL_ALLOWED)
 #define PT_MMIO	 0x10u
-#define PT_RAM	 0x20u /* all of the MAP lies in guest memory */
+#define PT_HOST	 ((unsigned)RECALL_HOST) /* it leads to host addresses */
 #define PT_PERMS 0x3cu
 
 /* The smallest granule: an entry's low 12 bits are flags. */
@@ -77,7 +77,7 @@ struct pgtable {
 /* One leaf, as a reader found it. */
 struct pt_leaf {
 	iova_t first, last;	    /* what it spans */
-	gpa_t phys;		    /* behind first */
+	gpa_t phys;		    /* behind first; PT_HOST: the host's */
 	unsigned perms;		    /* PT_READ ... */
 	const struct pt_node *node; /* where it was found */
 };
@@ -129,23 +129,11 @@ void pt_list_free(struct pt_pool *pool, struct pt_node **list);
 bool pgtable_mapped(const struct pgtable *t, iova_t first, iova_t last);
 
 /*
- * pgtable_lookup - the leaf that spans @at, walked from the root.
- * pt_node_lookup - the same from a node on the way, for which
- * pt_node_spans() is true.
- *
+ * pgtable_lookup - the leaf that spans @at.
  * Return: true with a leaf; false if @at is not mapped.
  */
 bool pgtable_lookup(const struct pgtable *t, iova_t at,
 		    struct pt_leaf *ret_leaf);
-bool pt_node_lookup(const struct pt_node *n, iova_t at,
-		    struct pt_leaf *ret_leaf);
-
-/*
- * pt_leaf_at - the same for a node of level 0, which need not be touched
- * itself; @shift: of its table.
- */
-bool pt_leaf_at(const struct pt_node *n, unsigned shift, iova_t at,
-		struct pt_leaf *ret_leaf);
 
 /* One MAP, whole. */
 struct pt_mapping {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * private.h - struct iommu, for iommu.c, operation.c and endpoint.c.
+ * private.h - struct iommu, for the files that share it.
  */
 #ifndef MOAT_IOMMU_PRIVATE_H
 #define MOAT_IOMMU_PRIVATE_H
@@ -69,6 +69,14 @@ void iommu_dead_free(struct iommu *i);
 
 void iommu_lock(struct iommu *i);
 void iommu_unlock(struct iommu *i);
+
+/* The guest's address for what a leaf leads to.  (iommu/pgtable.h) */
+static inline gpa_t iommu_phys(const struct gmem *mem, gpa_t target,
+			       unsigned perms)
+{
+	return perms & PT_HOST ? gmem_at(mem, (const void *)(uintptr_t)target)
+			       : target;
+}
 
 /* Hands @f to the sink, if there is one. */
 void iommu_report(const struct iommu *i, const struct iommu_fault *f);

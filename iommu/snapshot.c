@@ -49,8 +49,9 @@ static uint32_t map_flags(unsigned perms)
 }
 
 /* Caller holds i->op. */
-static unsigned mappings_locked(const struct pgtable *t, iova_t from,
-				struct iommu_mapping *ret_m, unsigned max)
+static unsigned mappings_locked(const struct gmem *mem, const struct pgtable *t,
+				iova_t from, struct iommu_mapping *ret_m,
+				unsigned max)
 {
 	struct pt_mapping m;
 	unsigned n = 0;
@@ -59,7 +60,7 @@ static unsigned mappings_locked(const struct pgtable *t, iova_t from,
 		ret_m[n++] = (struct iommu_mapping){
 			.first = m.first,
 			.last = m.last,
-			.phys = m.phys,
+			.phys = iommu_phys(mem, m.phys, m.perms),
 			.flags = map_flags(m.perms),
 		};
 		from = m.last + 1;
@@ -81,7 +82,7 @@ int iommu_mappings(struct iommu *i, uint32_t endpoint, iova_t from,
 	iommu_lock(i);
 	d = endpoint_domain(ep);
 	if (d)
-		n = mappings_locked(&d->table, from, ret_m, max);
+		n = mappings_locked(i->config.mem, &d->table, from, ret_m, max);
 	iommu_unlock(i);
 	return (int)n;
 }

@@ -3,108 +3,91 @@
 
 #include <string.h>
 
-/* Up to so many pages are forgotten one by one. */
-#define FEW (16 * RECALL_PAGE_SIZE)
+#define AGE_LAST (~UINT64_C(0) & ~(RECALL_AGE - 1))
 
-void tlb_init(struct tlb *t, struct recall *r)
+void tlb_init(struct tlb *t, struct recall *r, unsigned shift)
 {
 	t->recall = r;
+	r->shift = shift + PT_INDEX_BITS;
+	r->age = RECALL_AGE;
 }
 
-void tlb_page_add(struct tlb *t, iova_t at, unsigned access, uint64_t to_host)
+static struct recall_window *small_place(const struct tlb *t, iova_t at)
 {
-	t->recall->pages[recall_place(at)] = (struct recall_page){
-		.tag = (at & ~RECALL_PAGE_MASK) | t->recall->age | access,
-		.to_host = to_host,
-	};
+	return &t->recall->windows[recall_place(t->recall, at)];
 }
 
-static void forget_all(struct recall *r)
+static struct recall_window *big_place(struct tlb *t, iova_t at)
 {
-	if (r->age < TLB_AGE_LAST) {
-		r->age += TLB_AGE;
+	return &t->big[(at >> t->recall->shift >> PT_INDEX_BITS) % TLB_BIG];
+}
+
+static uint64_t big_tag(const struct tlb *t, iova_t at)
+{
+	return (at >> t->recall->shift >> PT_INDEX_BITS) | t->recall->age;
+}
+
+static void show(struct recall_window *w, const struct pt_node *n)
+{
+	w->entries = n->entries;
+	w->mask = PT_ENTRIES - 1;
+	w->shift = n->shift;
+}
+
+const struct recall_window *tlb_big(struct tlb *t, iova_t at)
+{
+	const struct recall_window *big = big_place(t, at);
+	struct recall_window *w;
+
+	if (big->tag != big_tag(t, at))
+		return NULL;
+	/* The next time on the short way. */
+	w = small_place(t, at);
+	w->entries = big->entries;
+	w->mask = big->mask;
+	w->shift = big->shift;
+	w->tag = recall_tag(t->recall, at);
+	return w;
+}
+
+const struct recall_window *tlb_add_node(struct tlb *t, iova_t at,
+					 const struct pt_node *n)
+{
+	struct recall_window *w = small_place(t, at);
+
+	if (n->level > 0) {
+		struct recall_window *big = big_place(t, at);
+
+		show(big, n);
+		big->tag = big_tag(t, at);
+	}
+	show(w, n);
+	w->tag = recall_tag(t->recall, at);
+	return w;
+}
+
+const struct recall_window *tlb_add_entry(struct tlb *t, iova_t at,
+					  uint64_t entry)
+{
+	struct recall_window *w = small_place(t, at);
+
+	atomic_store_explicit(&w->own, entry, memory_order_relaxed);
+	w->entries = &w->own;
+	w->mask = 0;
+	w->shift = (uint8_t)t->recall->shift;
+	w->tag = recall_tag(t->recall, at);
+	return w;
+}
+
+void tlb_forget(struct tlb *t)
+{
+	struct recall *r = t->recall;
+
+	if (r->age < AGE_LAST) {
+		r->age += RECALL_AGE;
 		return;
 	}
-	memset(r->pages, 0, sizeof(r->pages));
-	r->age = 0;
-}
-
-void tlb_pages_forget(struct tlb *t, iova_t first, iova_t last)
-{
-	if (last - first >= FEW) {
-		forget_all(t->recall);
-		return;
-	}
-	for (iova_t at = first;; at += RECALL_PAGE_SIZE) {
-		t->recall->pages[recall_place(at)].tag = 0;
-		if (last - at < RECALL_PAGE_SIZE)
-			return;
-	}
-}
-
-static bool wide_lookup(const struct tlb *t, uint64_t gen, iova_t at,
-			struct pt_leaf *ret_leaf)
-{
-	if (t->wide_gen != gen)
-		return false;
-	for (unsigned k = 0; k < TLB_WIDE && t->wide[k]; k++)
-		if (pt_node_spans(t->wide[k], at))
-			return pt_node_lookup(t->wide[k], at, ret_leaf);
-	return false;
-}
-
-static void wide_add(struct tlb *t, uint64_t gen, const struct pt_node *node)
-{
-	if (t->wide_gen != gen) {
-		memset(t->wide, 0, sizeof(t->wide));
-		t->wide_gen = gen;
-		t->wide_next = 0;
-	}
-	t->wide[t->wide_next] = node;
-	t->wide_next = (t->wide_next + 1) % TLB_WIDE;
-}
-
-static uint64_t table_span(const struct pgtable *table, iova_t at)
-{
-	return (at >> (table->shift + PT_INDEX_BITS)) + 1;
-}
-
-bool tlb_table_lookup(const struct tlb *t, const struct pgtable *table,
-		      iova_t at, struct pt_leaf *ret_leaf)
-{
-	uint64_t span = table_span(table, at);
-	const struct tlb_table *s = &t->tables[span % TLB_TABLES];
-
-	return s->span == span && s->gen == pgtable_gen(table) &&
-	       pt_leaf_at(s->node, table->shift, at, ret_leaf);
-}
-
-bool tlb_lookup(struct tlb *t, const struct pgtable *table, iova_t at,
-		struct pt_leaf *ret_leaf, bool *ret_hit)
-{
-	/* Taken before the walk: a node that is remembered under a generation
-	 * was in the table at that generation or later. */
-	uint64_t gen = pgtable_gen(table);
-	uint64_t span = table_span(table, at);
-	/* Neighbouring nodes fall into neighbouring slots. */
-	struct tlb_table *s = &t->tables[span % TLB_TABLES];
-
-	*ret_hit = true;
-	/* A node that spans @at is on the only way to @at: its answer is the
-	 * table's. */
-	if (s->span == span && s->gen == gen)
-		return pt_leaf_at(s->node, table->shift, at, ret_leaf);
-	if (wide_lookup(t, gen, at, ret_leaf)) {
-		if (ret_leaf->node->level > 0)
-			return true;
-	} else if (!pgtable_lookup(table, at, ret_leaf)) {
-		*ret_hit = false;
-		return false;
-	}
-	*ret_hit = false;
-	if (ret_leaf->node->level == 0)
-		*s = (struct tlb_table){span, gen, ret_leaf->node};
-	else
-		wide_add(t, gen, ret_leaf->node);
-	return true;
+	memset(r->windows, 0, sizeof(r->windows));
+	memset(t->big, 0, sizeof(t->big));
+	r->age = RECALL_AGE;
 }

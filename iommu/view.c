@@ -21,11 +21,15 @@ static void count(_Atomic uint64_t *counter)
 	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
 }
 
+static const struct iommu_domain *domain_now(const struct iommu_view *v)
+{
+	return atomic_load_explicit(&v->ep->domain, memory_order_seq_cst);
+}
+
 /* Slices under construction. */
 struct slices {
 	struct dma_slice *at;
 	unsigned n, max;
-	unsigned perms; /* enum dma_access of the last one's whole page, or 0 */
 };
 
 static int slices_add(struct slices *s, gpa_t at, uint64_t len)
@@ -73,7 +77,6 @@ static int translate_identity(struct iommu_view *v, iova_t first, iova_t last,
 {
 	uint64_t len = last - first + 1;
 	uint64_t done;
-	iova_t unused;
 
 	f->reason = IOMMU_FAULT_UNKNOWN;
 	if (resv_first(&v->ep->resv, first, last, &f->at))
@@ -82,20 +85,10 @@ static int translate_identity(struct iommu_view *v, iova_t first, iova_t last,
 		f->at = first + done;
 		return -EFAULT;
 	}
-	/* A reserved region may begin or end within a page. */
-	if (!resv_first(&v->ep->resv, align_down(first, RECALL_PAGE_SIZE),
-			last | RECALL_PAGE_MASK, &unused))
-		s->perms = DMA_READ | DMA_WRITE;
 	return slices_add(s, first, len);
 }
 
-static unsigned dma_perms(unsigned perms)
-{
-	return (perms & PT_READ ? DMA_READ : 0u) |
-	       (perms & PT_WRITE ? DMA_WRITE : 0u);
-}
-
-static int translate_mapped(struct iommu_view *v, struct iommu_domain *d,
+static int translate_mapped(struct iommu_view *v, const struct iommu_domain *d,
 			    iova_t first, iova_t last, enum dma_access access,
 			    struct slices *s, struct iommu_fault *f)
 {
@@ -105,21 +98,21 @@ static int translate_mapped(struct iommu_view *v, struct iommu_domain *d,
 	f->reason = IOMMU_FAULT_MAPPING;
 	for (;;) {
 		struct pt_leaf leaf;
-		bool hit, found;
+		bool found;
 		uint64_t done;
 		iova_t end;
 		gpa_t phys;
 		int r;
 
-		found = tlb_lookup(&v->tlb, &d->table, at, &leaf, &hit);
-		count(hit ? &v->stats.hits : &v->stats.walks);
+		found = pgtable_lookup(&d->table, at, &leaf);
+		count(&v->stats.walks);
 		f->at = at;
 		if (!found || !(leaf.perms & need))
 			return -EFAULT;
-		s->perms = dma_perms(leaf.perms);
 		end = min_u64(leaf.last, last);
-		phys = leaf.phys + (at - leaf.first);
-		if (!(leaf.perms & PT_RAM) &&
+		phys = iommu_phys(v->dma.mem, leaf.phys, leaf.perms) +
+		       (at - leaf.first);
+		if (!(leaf.perms & PT_HOST) &&
 		    !all_ram(v->dma.mem, phys, end - at + 1, &done)) {
 			f->at = at + done;
 			return -EFAULT;
@@ -135,8 +128,7 @@ static int translate(struct iommu_view *v, iova_t first, iova_t last,
 		     enum dma_access access, struct slices *s,
 		     struct iommu_fault *f)
 {
-	struct iommu_domain *d =
-		atomic_load_explicit(&v->ep->domain, memory_order_seq_cst);
+	const struct iommu_domain *d = domain_now(v);
 
 	if (d && !d->bypass)
 		return translate_mapped(v, d, first, last, access, s, f);
@@ -147,17 +139,19 @@ static int translate(struct iommu_view *v, iova_t first, iova_t last,
 	return -EFAULT;
 }
 
-/* The first slice of a translation that succeeded is one page's. */
-static void remember(struct iommu_view *v, iova_t at, const struct slices *s,
-		     unsigned perms)
+/* Before anything is looked up under a new hold. */
+static void hear(struct iommu_view *v, enum notice_news news)
 {
-	struct iovec iov;
-	iova_t page = align_down(at, RECALL_PAGE_SIZE);
-	gpa_t phys = align_down(s->at[0].at, RECALL_PAGE_SIZE);
+	const struct iommu_domain *d;
+	uint64_t gen;
 
-	if (gmem_iov(v->dma.mem, phys, RECALL_PAGE_SIZE, &iov, 1) == 1)
-		tlb_page_add(&v->tlb, at, perms,
-			     (uintptr_t)iov.iov_base - page);
+	if (news == NOTICE_NONE)
+		return;
+	d = domain_now(v);
+	gen = d ? pgtable_gen(&d->table) : 0;
+	if (news == NOTICE_UPHEAVAL || gen != v->gen)
+		tlb_forget(&v->tlb);
+	v->gen = gen;
 }
 
 static int view_translate(struct dma *dma, iova_t at, uint64_t len,
@@ -173,20 +167,18 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 		.endpoint = v->ep->id,
 		.at = at,
 	};
-	struct hold_news news;
+	enum notice_news news;
 	int number, r = -EFAULT;
 
 	count(&v->stats.translations);
+	count(&v->stats.misses);
 	number = hold_begin(&v->holds, at, last, &news);
 	if (number >= 0) {
-		if (news.any)
-			tlb_pages_forget(&v->tlb, news.first, news.last);
+		hear(v, news);
 		r = translate(v, at, last, access, &s, &f);
 		if (r == 0) {
 			hold_settle(&v->holds, (unsigned)number);
 			hold->cookie = (uint32_t)number;
-			if (s.perms && recall_in_page(at, len))
-				remember(v, at, &s, s.perms);
 			return (int)s.n;
 		}
 		hold_end(&v->holds, (unsigned)number);
@@ -198,59 +190,182 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 	return r;
 }
 
-/* The leaf that @at is in, if nothing about it is special. */
-static bool common_leaf(const struct iommu_view *v, iova_t at,
-			enum dma_access access, struct pt_leaf *ret_leaf)
+/*
+ * A window of identity, if all of it is in one piece of RAM and nothing in it
+ * is reserved.
+ */
+static const struct recall_window *identity_window(struct iommu_view *v,
+						   iova_t at)
 {
-	const struct iommu_domain *d =
-		atomic_load_explicit(&v->ep->domain, memory_order_acquire);
-	unsigned need = (access == DMA_WRITE ? PT_WRITE : PT_READ) | PT_RAM;
-
-	return d && !d->bypass &&
-	       tlb_table_lookup(&v->tlb, &d->table, at, ret_leaf) &&
-	       (ret_leaf->perms & need) == need;
-}
-
-/* Caller holds the page.  Return: true with what is behind @at. */
-static bool look_up(struct iommu_view *v, iova_t at, enum dma_access access,
-		    uint64_t *ret_to_host)
-{
-	iova_t page = align_down(at, RECALL_PAGE_SIZE);
-	struct pt_leaf leaf;
+	const uint64_t size = BIT_ULL(v->recall.shift);
+	const iova_t first = align_down(at, size);
 	struct iovec iov;
+	iova_t unused;
 
-	if (!common_leaf(v, at, access, &leaf) ||
-	    gmem_iov(v->dma.mem, leaf.phys + (page - leaf.first),
-		     RECALL_PAGE_SIZE, &iov, 1) != 1)
-		return false;
-	*ret_to_host = (uintptr_t)iov.iov_base - page;
-	tlb_page_add(&v->tlb, at, dma_perms(leaf.perms), *ret_to_host);
-	return true;
+	if (resv_first(&v->ep->resv, first, first + (size - 1), &unused) ||
+	    gmem_iov(v->dma.mem, first, size, &iov, 1) != 1)
+		return NULL;
+	return tlb_add_entry(&v->tlb, at,
+			     (uintptr_t)iov.iov_base | RECALL_LEAF | PT_READ |
+				     PT_WRITE | PT_HOST);
 }
 
-static bool view_lookup(struct dma *dma, iova_t at, uint64_t len,
-			enum dma_access access, struct iovec *iov,
-			struct dma_hold *hold)
+/* The window that @at is in, not found again; NULL if there is nothing that a
+ * window shows. */
+static const struct recall_window *walk(struct iommu_view *v, iova_t at)
 {
-	struct iommu_view *v = to_view(dma);
-	struct recall *r = &v->recall;
-	uint64_t to_host;
+	const struct iommu_domain *d = domain_now(v);
+	struct pt_leaf leaf;
 
-	if (r->heard == 0 ||
-	    atomic_load_explicit(&r->page, memory_order_relaxed) != 0)
-		return false;
-	hold->dma = dma;
-	hold->recalled = true;
-	if (recall_hold(r, at, RECALL_WALK) &&
-	    look_up(v, at, access, &to_host)) {
-		recall_walked(r);
-		*iov = (struct iovec){(void *)(uintptr_t)(at + to_host), len};
+	if (d && !d->bypass) {
+		/* If there is nothing, the long way looks and counts again. */
+		if (!pgtable_lookup(&d->table, at, &leaf))
+			return NULL;
+		count(&v->stats.walks);
+		return tlb_add_node(&v->tlb, at, leaf.node);
+	}
+	if (d || iommu_bypass(v->ep->iommu))
+		return identity_window(v, at);
+	return NULL;
+}
+
+/* Pieces of host memory under construction. */
+struct pieces {
+	struct iovec *iov;
+	unsigned n, max;
+};
+
+/* Joined to the last one if the host's memory goes on there. */
+static int pieces_add(struct pieces *p, uint64_t host, uint64_t len)
+{
+	struct iovec *prev = p->n ? &p->iov[p->n - 1] : NULL;
+
+	if (prev && (uintptr_t)prev->iov_base + prev->iov_len == host) {
+		prev->iov_len += len;
+		return 0;
+	}
+	if (p->n == p->max)
+		return -E2BIG;
+	p->iov[p->n++] = (struct iovec){(void *)(uintptr_t)host, len};
+	return 0;
+}
+
+/*
+ * The entries of @w from @at on, as far as they go.
+ * @at: then the first byte that is left
+ *
+ * Return: 0; -EFAULT at an entry that the short way does not take; -E2BIG.
+ */
+static int window_run(const struct recall_window *w, iova_t *at, iova_t last,
+		      enum dma_access access, struct pieces *p)
+{
+	const iova_t span = BIT_ULL(w->shift) - 1;
+	unsigned i = (unsigned)(*at >> w->shift) & w->mask;
+
+	for (;; i++) {
+		uint64_t e = atomic_load_explicit(&w->entries[i],
+						  memory_order_acquire);
+		const iova_t end = min_u64(*at | span, last);
+
+		if (!recall_permits(e, access))
+			return -EFAULT;
+		if (pieces_add(p, recall_host(w, e, *at), end - *at + 1))
+			return -E2BIG;
+		*at = end + 1;
+		if (end == last || i == w->mask)
+			return 0;
+	}
+}
+
+/* Caller holds the range.  Return: 0 or -errno as window_run(). */
+static int look_up(struct iommu_view *v, iova_t at, iova_t last,
+		   enum dma_access access, struct pieces *p)
+{
+	bool walked = false;
+	int r = -EFAULT;
+
+	do {
+		const struct recall_window *w = recall_find(&v->recall, at);
+		iova_t from = at;
+
+		if (!w)
+			w = tlb_big(&v->tlb, at);
+		if (w)
+			r = window_run(w, &at, last, access, p);
+		/* Smaller leaves, too, may stand where a big one did. */
+		if (!w || (r == -EFAULT && at == from)) {
+			walked = true;
+			w = walk(v, at);
+			if (!w)
+				return -EFAULT;
+			r = window_run(w, &at, last, access, p);
+		}
+	} while (r == 0 && at - 1 != last);
+	if (walked && r == 0)
+		count(&v->stats.misses);
+	return r;
+}
+
+/* A hold that has begun. */
+struct begun {
+	enum notice_news news;
+	uint64_t use; /* if it is recalled */
+};
+
+/* Return: true with the hold. */
+static bool begin(struct iommu_view *v, iova_t at, uint64_t len,
+		  struct dma_hold *hold, struct begun *ret_b)
+{
+	const iova_t last = at + (len - 1);
+	int number;
+
+	*hold = (struct dma_hold){.dma = &v->dma, .first = at, .last = last};
+	hold->recalled =
+		recall_in_page(at, len) && recall_free(&v->recall, RECALL_BULK);
+	if (hold->recalled) {
+		ret_b->news = hold_page(&v->holds, at, &ret_b->use);
 		return true;
 	}
-	recall_in_vain(r);
+	number = hold_begin(&v->holds, at, last, &ret_b->news);
+	hold->cookie = (uint32_t)number;
+	return number >= 0;
+}
+
+static void settle(struct iommu_view *v, const struct dma_hold *hold,
+		   const struct begun *b)
+{
+	if (hold->recalled) {
+		recall_settle(&v->recall, RECALL_BULK, b->use);
+		return;
+	}
+	hold_settle(&v->holds, hold->cookie);
+	count(&v->stats.translations);
+}
+
+static int view_iov(struct dma *dma, iova_t at, uint64_t len,
+		    enum dma_access access, struct iovec *iov, unsigned max,
+		    struct dma_hold *hold)
+{
+	struct iommu_view *v = to_view(dma);
+	struct pieces p = {.iov = iov, .max = max};
+	struct begun b;
+	int r;
+
+	if (!begin(v, at, len, hold, &b)) {
+		*hold = (struct dma_hold){0};
+		return 0;
+	}
+	hear(v, b.news);
+	r = look_up(v, at, at + (len - 1), access, &p);
+	if (r == 0) {
+		settle(v, hold, &b);
+		return (int)p.n;
+	}
+	if (hold->recalled)
+		recall_in_vain(&v->recall);
 	dma_done(hold);
 	*hold = (struct dma_hold){0};
-	return false;
+	return r == -E2BIG ? r : 0;
 }
 
 static void view_release(struct dma *dma, struct dma_hold *hold)
@@ -265,7 +380,7 @@ static void view_release(struct dma *dma, struct dma_hold *hold)
 
 static const struct dma_ops view_ops = {
 	.translate = view_translate,
-	.lookup = view_lookup,
+	.iov = view_iov,
 	.release = view_release,
 };
 
@@ -290,7 +405,7 @@ struct iommu_view *view_new(struct iommu_endpoint *ep)
 		.recall = &v->recall,
 	};
 	v->ep = ep;
-	tlb_init(&v->tlb, &v->recall);
+	tlb_init(&v->tlb, &v->recall, ep->iommu->shift);
 	hold_table_init(&v->holds, &v->recall, &ep->iommu->gate);
 	return v;
 }
@@ -308,10 +423,12 @@ static uint64_t value(const _Atomic uint64_t *counter)
 
 void view_add_stats(const struct iommu_view *v, struct iommu_stats *s)
 {
-	uint64_t recalled = value(&v->recall.uses) - value(&v->recall.vain);
+	uint64_t recalled =
+		(value(&v->recall.uses) - value(&v->recall.vain)) / RECALL_USE;
+	uint64_t all = value(&v->stats.translations) + recalled;
 
-	s->translations += value(&v->stats.translations) + recalled;
-	s->cache_hits += value(&v->stats.hits) + recalled;
+	s->translations += all;
+	s->cache_hits += all - value(&v->stats.misses);
 	s->walks += value(&v->stats.walks);
 	s->faults += value(&v->stats.faults);
 }

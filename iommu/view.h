@@ -24,7 +24,8 @@ struct iommu_stats;
 
 /* Written by the view's user alone, read by whoever sums. */
 struct view_stats {
-	_Atomic uint64_t translations, hits, walks, faults;
+	/* @translations: those that needed a slot; recall counts the others */
+	_Atomic uint64_t translations, misses, walks, faults;
 };
 
 struct iommu_view {
@@ -33,6 +34,7 @@ struct iommu_view {
 	struct iommu_view *next;
 	struct view_stats stats;
 	struct hold_table holds;
+	uint64_t gen; /* of the table that @tlb remembers nodes of */
 	struct tlb tlb;
 	struct recall recall;
 };

@@ -247,8 +247,8 @@ static int iov_piece(struct vq_chain *c, enum dma_access access,
 
 	if (!hold)
 		return -ENOMEM;
-	while ((r = dma_iov_bulk(dma_of(c), access, piece->at, piece->len, iov,
-				 max, hold)) == -E2BIG &&
+	while ((r = dma_iov(dma_of(c), access, piece->at, piece->len, iov, max,
+			    hold)) == -E2BIG &&
 	       piece->len > 1)
 		piece->len /= 2;
 	if (r > 0)

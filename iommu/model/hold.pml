@@ -3,7 +3,7 @@
  * hold.pml - readers, writer and holds, for Spin.   (iommu/hold.c, notice.c)
  *
  * One user translates two addresses, A and B, again and again, by the short
- * way when it remembers A.  One writer maps A in a table node of its own,
+ * way when it remembers a node.  One writer maps A in a table node of its own,
  * unmaps it, waits as hold.c says, frees the node and then owns A's memory;
  * ROUNDS times.  B is not mapped, but its way leads into the same node.
  *
@@ -101,12 +101,25 @@ inline barrier_all()
 	}
 }
 
+/* The entry for @at in @node. */
+inline look()
+{
+	assert(!freed[node]);
+	atomic {
+		found = (at == A && mapped && leaf_node == node);
+		if
+		:: found -> memory = behind
+		:: else
+		fi
+	};
+	assert(!freed[node])
+}
+
 active proctype user()
 {
 	byte heard = 0, acted = 1, now, g;
 	bit use = 0;	/* the count of uses, modulo 2 */
-	byte node = 0, node_gen = 0;	/* what the table cache remembers */
-	bool remembered = false;	/* A, with the memory behind it */
+	byte node = 0, node_gen = 1;	/* what it remembers */
 	bit memory = 0;
 	byte at;
 	bool found, just = false;
@@ -119,19 +132,29 @@ active proctype user()
 		:: at = B
 		fi;
 		use = 1 - use;
+		found = false;
 		if
-		:: at == A && remembered && heard != 0 ->
-			store(V_STATE, HOLD(SETTLED, A, use));
+		:: node != 0 && heard != 0 ->
+			/* the short way */
+#ifndef BREAK_SHORT_WALK
+			store(V_STATE, HOLD(WALKING, at, use));
+#else
+			store(V_STATE, HOLD(SETTLED, at, use));
+#endif
 			now = posted;
 			if
 			:: now == heard ->
-				assert(!owned[memory]);
-				store(V_STATE, FREE);
-				goto ended
-			:: else ->
-				store(V_STATE, FREE);
-				goto ended
-			fi
+				look();
+				if
+				:: found ->
+					store(V_STATE, HOLD(SETTLED, at, use));
+					assert(!owned[memory])
+				:: else
+				fi
+			:: else
+			fi;
+			store(V_STATE, FREE);
+			goto ended
 		:: true
 		fi;
 		/* the long way */
@@ -180,35 +203,31 @@ active proctype user()
 heard_it:
 			store(V_ANSWERED, now);
 			if
-			:: now != acted -> acted = now; remembered = false
+			:: now != acted ->
+				acted = now;
+				g = gen;
+				if
+#ifndef BREAK_FORGET
+				:: g != node_gen -> node = 0; node_gen = g
+#endif
+				:: else
+				fi
 			:: else
 			fi
 		fi;
 		/* walk */
-		found = false;
-		g = gen;
 		if
-		:: node != 0 && node_gen == g -> skip
-		:: else -> node = root; node_gen = g
+		:: node == 0 -> node = root
+		:: else
 		fi;
 		if
 		:: node != 0 ->
-			assert(!freed[node]);
-			atomic {
-				found = (at == A && mapped &&
-					 leaf_node == node);
-				if
-				:: found -> memory = behind
-				:: else
-				fi
-			};
-			assert(!freed[node])
+			look()
 		:: else
 		fi;
 		if
 		:: found ->
 			store(V_STATE, HOLD(SETTLED, at, use));
-			remembered = true;
 			assert(!owned[memory])
 		:: else
 		fi;

@@ -32,7 +32,7 @@ static void teardown(void)
 
 static unsigned begin(iova_t first, iova_t last)
 {
-	struct hold_news news;
+	enum notice_news news;
 	int number = hold_begin(table, first, last, &news);
 
 	ck_assert_int_ge(number, 0);
@@ -258,12 +258,12 @@ END_TEST
 
 START_TEST(table_that_is_full_says_so)
 {
-	struct hold_news news;
+	enum notice_news news;
 
 	for (unsigned n = 0; n < HOLD_MAX; n++)
 		ck_assert_uint_eq(begin(n, n), n);
 	ck_assert_int_eq(hold_begin(table, 0, 0, &news), -ENOMEM);
-	ck_assert(!news.any);
+	ck_assert_int_eq(news, NOTICE_NONE);
 	hold_end(table, 4711);
 	ck_assert_uint_eq(begin(0, 0), 4711);
 }
