@@ -14,6 +14,8 @@
 
 #define HOT_PAGES    64
 #define BUFFER_PAGES 16
+/* Mappings from one buffer to the next: as where each has a range of 64 KiB. */
+#define STRIDE 16
 /* Long enough for no branch predictor to know them by heart. */
 #define ADDRESSES (UINT64_C(1) << 18)
 /* Addresses between two looks at the clock or the end. */
@@ -102,10 +104,16 @@ static iova_t writer_page(const struct load_space *sp, bool lone, size_t k)
 	return lone ? LONE_AT + k % LOAD_HOLE * LONE_STRIDE : hole_page(sp, k);
 }
 
-static void map(struct subject *s, iova_t at, size_t k)
+static void map(struct subject *s, iova_t at, gpa_t phys)
 {
-	if (s->ops->map(s, at, at + BENCH_PAGE - 1, load_phys(k)))
+	if (s->ops->map(s, at, at + BENCH_PAGE - 1, phys))
 		die("MAP refused");
+}
+
+/* As load_phys(), without the divisions. */
+static gpa_t writer_phys(size_t k)
+{
+	return layout[1].base + k % LOAD_HOLE * 7 * BENCH_PAGE;
 }
 
 static void unmap(struct subject *s, iova_t at)
@@ -125,7 +133,7 @@ void load_fill(const struct load_space *sp, struct subject *s)
 	for (size_t j = 0; j < sp->n; j++) {
 		size_t k = j * step % sp->n;
 
-		map(s, load_page(sp, k), k);
+		map(s, load_page(sp, k), load_phys(k));
 	}
 }
 
@@ -133,6 +141,7 @@ void load_addresses_init(struct load_addresses *a, const struct load_space *sp,
 			 enum load_pattern pattern)
 {
 	const bool sequential = pattern == LOAD_SEQUENTIAL;
+	const size_t stride = sp->n > STRIDE ? STRIDE : 1;
 	size_t hot[HOT_PAGES];
 
 	a->n = ADDRESSES;
@@ -149,6 +158,9 @@ void load_addresses_init(struct load_addresses *a, const struct load_space *sp,
 			page = hot[scramble(k) % HOT_PAGES];
 		if (sequential)
 			page = k * BUFFER_PAGES % sp->n;
+		/* A page on each time round, so all of them in turn. */
+		if (pattern == LOAD_STRIDED)
+			page = (k * stride + k * stride / sp->n) % sp->n;
 		a->at[k] = load_page(sp, page);
 	}
 }
@@ -262,7 +274,7 @@ static void *writer(void *arg)
 		iova_t at = writer_page(r->sp, r->lone, w->ops / 2);
 		uint64_t now;
 
-		map(r->s, at, w->ops);
+		map(r->s, at, writer_phys(w->ops / 2));
 		unmap(r->s, at);
 		due += PAIR_NS;
 		while ((now = now_ns()) < due)
@@ -320,7 +332,7 @@ void load_write(const struct load_space *sp, struct subject *s, unsigned ms,
 	do {
 		t[0] = cpu_ns();
 		for (size_t k = 0; k < LOAD_HOLE; k++)
-			map(s, hole_page(sp, k), k);
+			map(s, hole_page(sp, k), writer_phys(k));
 		t[1] = cpu_ns();
 		for (size_t k = 0; k < LOAD_HOLE; k++)
 			unmap(s, hole_page(sp, k));
@@ -333,17 +345,27 @@ void load_write(const struct load_space *sp, struct subject *s, unsigned ms,
 	*ret_unmap = (double)unmaps / (double)n;
 }
 
+static void use_twice(struct subject *s, iova_t at)
+{
+	const iova_t buffers[] = {at, at};
+
+	if (s->ops->run(s, 0, buffers, ARRAY_SIZE(buffers), BENCH_PAGE) == 0)
+		die("not translated");
+}
+
 double load_write_pair(const struct load_space *sp, struct subject *s,
-		       bool lone, unsigned ms)
+		       enum load_pair how, unsigned ms)
 {
 	uint64_t begin = cpu_ns(), now, n = 0;
 
 	do {
 		/* The clock is a system call. */
 		for (unsigned k = 0; k < 64; k++, n++) {
-			iova_t at = writer_page(sp, lone, n);
+			iova_t at = writer_page(sp, how == LOAD_ALONE, n);
 
-			map(s, at, n);
+			map(s, at, writer_phys(n));
+			if (how == LOAD_LIVELY)
+				use_twice(s, at);
 			unmap(s, at);
 		}
 		now = cpu_ns();

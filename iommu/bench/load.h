@@ -25,6 +25,7 @@ enum load_pattern {
 	LOAD_HOT,	 /* 64 pages, in random order */
 	LOAD_RANDOM,	 /* all pages, in random order */
 	LOAD_SEQUENTIAL, /* buffers of 64 KiB, one after the other */
+	LOAD_STRIDED,	 /* every 16th page, then those beside */
 };
 
 enum load_writer {
@@ -70,8 +71,14 @@ struct load_result load_read(const struct load_space *sp, struct subject *s,
 /* MAP and then UNMAP of the hole, page by page; ns for each. */
 void load_write(const struct load_space *sp, struct subject *s, unsigned ms,
 		double *ret_map, double *ret_unmap);
-/* MAP and UNMAP of one page, in the hole or alone; ns for both. */
+enum load_pair {
+	LOAD_IN_HOLE,
+	LOAD_ALONE,  /* in a table of its own */
+	LOAD_LIVELY, /* in the hole, and translated twice in between */
+};
+
+/* MAP and UNMAP of one page; ns for both. */
 double load_write_pair(const struct load_space *sp, struct subject *s,
-		       bool lone, unsigned ms);
+		       enum load_pair how, unsigned ms);
 
 #endif

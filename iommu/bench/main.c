@@ -17,6 +17,7 @@
 
 static const struct subject_ops *const all_subjects[] = {
 	&subject_moat,
+	&subject_generation, /* only if it is asked for */
 #ifdef HAVE_GLIB
 	&subject_gtree,
 #endif
@@ -36,6 +37,16 @@ static const struct {
 	{"hot", LOAD_HOT},
 	{"random", LOAD_RANDOM},
 	{"sequential", LOAD_SEQUENTIAL},
+	{"strided", LOAD_STRIDED},
+};
+
+static const struct {
+	const char *name;
+	enum load_pair how;
+} pairs[] = {
+	{"map-unmap", LOAD_IN_HOLE},
+	{"map-unmap-lone", LOAD_ALONE},
+	{"map-use-unmap", LOAD_LIVELY},
 };
 
 /* The case's name goes on with this. */
@@ -158,10 +169,11 @@ static void writes(struct bench *b)
 		load_write(&b->space, s, b->o->ms, &map, &unmap);
 		add(b, s, map, "map/%zu", b->space.n);
 		add(b, s, unmap, "unmap/%zu", b->space.n);
-		add(b, s, load_write_pair(&b->space, s, false, b->o->ms),
-		    "map-unmap/%zu", b->space.n);
-		add(b, s, load_write_pair(&b->space, s, true, b->o->ms),
-		    "map-unmap-lone/%zu", b->space.n);
+		for (size_t p = 0; p < ARRAY_SIZE(pairs); p++)
+			add(b, s,
+			    load_write_pair(&b->space, s, pairs[p].how,
+					    b->o->ms),
+			    "%s/%zu", pairs[p].name, b->space.n);
 	}
 }
 
@@ -197,15 +209,20 @@ static void usage(FILE *to)
 		"  --ms N          length of a sample (20)\n"
 		"  --size N        this many mappings only: a power of two, at least 64\n"
 		"  --subject NAME  only this one (repeatable): moat, gtree, "
-		"sorted\n"
+		"sorted,\n"
+		"                  generation: moat, with an UNMAP that makes "
+		"users forget all\n"
 		"  --case TEXT     only cases with this in their name\n"
 		"\n"
 		"hot, random, sequential   a buffer of 4 KiB, 4 KiB, 64 KiB\n"
+		"strided                   every 16th page of 4 KiB\n"
 		"  -2, -1w, -2w, -1wl      two users; one, two beside a "
 		"writer; beside one\n"
 		"                          whose tables come and go\n"
 		"map, unmap, map-unmap     of one page; -lone: far from "
 		"others\n"
+		"map-use-unmap             the same page translated twice "
+		"between\n"
 		"memory                    bytes for each mapping\n");
 }
 
@@ -275,7 +292,8 @@ static void parse(struct options *o, int argc, char **argv)
 			any = true;
 	}
 	if (!any)
-		memset(o->subjects, true, sizeof(o->subjects));
+		for (size_t k = 0; k < SUBJECTS; k++)
+			o->subjects[k] = all_subjects[k] != &subject_generation;
 }
 
 int main(int argc, char **argv)

@@ -49,6 +49,9 @@ struct subject_ops {
 };
 
 extern const struct subject_ops subject_moat;
+/* moat, but an UNMAP makes every user forget all, as a generation for the
+ * whole domain does. */
+extern const struct subject_ops subject_generation;
 extern const struct subject_ops subject_gtree;
 extern const struct subject_ops subject_sorted;
 

@@ -28,7 +28,7 @@ static void moat_destroy(struct subject *s)
 	free(to_moat(s));
 }
 
-static int moat_fill(struct moat *m, struct gmem *mem)
+static int moat_fill(struct moat *m, struct gmem *mem, bool forgetful)
 {
 	const struct iommu_config config = {
 		.mem = mem,
@@ -36,6 +36,7 @@ static int moat_fill(struct moat *m, struct gmem *mem)
 		.input_last = ~UINT64_C(0),
 		.domain_last = UINT32_MAX,
 		.max_mappings = UINT64_C(1) << 23,
+		.forgetful = forgetful,
 	};
 
 	if (iommu_new(&m->i, &config, NULL))
@@ -51,17 +52,28 @@ static int moat_fill(struct moat *m, struct gmem *mem)
 	return 0;
 }
 
-static struct subject *moat_create(struct gmem *mem)
+static struct subject *create(struct gmem *mem, const struct subject_ops *ops,
+			      bool forgetful)
 {
 	struct moat *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
-	m->base.ops = &subject_moat;
-	if (moat_fill(m, mem) == 0)
+	m->base.ops = ops;
+	if (moat_fill(m, mem, forgetful) == 0)
 		return &m->base;
 	moat_destroy(&m->base);
 	return NULL;
+}
+
+static struct subject *moat_create(struct gmem *mem)
+{
+	return create(mem, &subject_moat, false);
+}
+
+static struct subject *generation_create(struct gmem *mem)
+{
+	return create(mem, &subject_generation, true);
 }
 
 static int moat_map(struct subject *s, iova_t first, iova_t last, gpa_t phys)
@@ -113,6 +125,16 @@ static uint64_t moat_run(struct subject *s, unsigned user, const iova_t *at,
 const struct subject_ops subject_moat = {
 	.name = "moat",
 	.create = moat_create,
+	.destroy = moat_destroy,
+	.map = moat_map,
+	.unmap = moat_unmap,
+	.slices = moat_slices,
+	.run = moat_run,
+};
+
+const struct subject_ops subject_generation = {
+	.name = "generation",
+	.create = generation_create,
 	.destroy = moat_destroy,
 	.map = moat_map,
 	.unmap = moat_unmap,
