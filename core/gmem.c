@@ -376,6 +376,18 @@ int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	return (int)n;
 }
 
+void *gmem_host(const struct gmem *m, gpa_t at, uint64_t len)
+{
+	for (unsigned i = 0; i < m->nslots; i++) {
+		const struct gmem_slot *s = &m->slots[i];
+		const uint64_t off = at - s->base;
+
+		if (off < s->size)
+			return len <= s->size - off ? s->host + off : NULL;
+	}
+	return NULL;
+}
+
 gpa_t gmem_at(const struct gmem *m, const void *host)
 {
 	for (unsigned i = 0; i < m->nslots; i++) {

@@ -108,7 +108,12 @@ int gmem_store16_release(struct gmem *m, gpa_t at, uint16_t val);
 int gmem_iov(const struct gmem *m, gpa_t at, uint64_t len, struct iovec *iov,
 	     unsigned max);
 
-/* The other way: the guest's address of host memory that gmem_iov() has given. */
+/*
+ * gmem_host - the same as one address, for who keeps it for later iovecs.
+ * Return: NULL if the range is no RAM, or in more slots than one.
+ * gmem_at - the other way: the guest's address of host memory.
+ */
+void *gmem_host(const struct gmem *m, gpa_t at, uint64_t len);
 gpa_t gmem_at(const struct gmem *m, const void *host);
 
 /*

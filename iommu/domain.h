@@ -24,8 +24,8 @@ struct iommu_domain {
 	struct list endpoints; /* struct iommu_endpoint's node */
 	uint32_t id;
 	bool bypass; /* identity, no mappings */
-	struct pgtable table;
 	uint64_t mappings;
+	struct pgtable table;
 	uint64_t bytes; /* mapped, modulo 2^64 */
 };
 

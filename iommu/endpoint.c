@@ -89,10 +89,10 @@ bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,
 {
 	bool drained = true;
 
-	for (struct iommu_view *v = first_view(ep); v; v = v->next)
+	for (struct iommu_view *v = first_view(ep); v; v = v->next) {
 		hold_told(&v->holds);
-	for (struct iommu_view *v = first_view(ep); v; v = v->next)
 		drained = hold_wait(&v->holds, r, n) && drained;
+	}
 	return drained;
 }
 

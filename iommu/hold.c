@@ -275,16 +275,6 @@ void hold_end(struct hold_table *t, unsigned number)
 		hold_care(t);
 }
 
-void hold_tell(struct hold_table *t, bool upheaval)
-{
-	notice_post(&t->notice, upheaval);
-}
-
-void hold_told(struct hold_table *t)
-{
-	notice_settle(&t->notice);
-}
-
 /* Whether the hold that was seen in @state is over. */
 static bool state_over(const _Atomic uint64_t *s, uint64_t state)
 {
@@ -343,8 +333,8 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 }
 
 /* The same for a page that is held by a word. */
-static bool word_wait(const struct hold_table *t, enum recall_word word,
-		      const struct range *r, unsigned n)
+bool hold_wait_word(const struct hold_table *t, enum recall_word word,
+		    const struct range *r, unsigned n)
 {
 	const _Atomic uint64_t *held = &t->recall->held[word];
 	uint64_t state = atomic_load_explicit(held, memory_order_seq_cst);
@@ -361,11 +351,8 @@ static unsigned chunk_top(const struct hold_chunk *c)
 	return atomic_load_explicit(&c->top, memory_order_seq_cst);
 }
 
-bool hold_wait(struct hold_table *t, const struct range *r, unsigned n)
+bool hold_wait_slots(struct hold_table *t, const struct range *r, unsigned n)
 {
-	if (!word_wait(t, RECALL_INSTANT, r, n) ||
-	    !word_wait(t, RECALL_BULK, r, n))
-		return false;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);

@@ -120,8 +120,15 @@ void hold_care(struct hold_table *t);
  * hold_told - the user knows, or is about to find out before it uses one: what
  * it may still do is a hold that hold_wait() sees.
  */
-void hold_tell(struct hold_table *t, bool upheaval);
-void hold_told(struct hold_table *t);
+static inline void hold_tell(struct hold_table *t, bool upheaval)
+{
+	notice_post(&t->notice, upheaval);
+}
+
+static inline void hold_told(struct hold_table *t)
+{
+	notice_settle(&t->notice);
+}
 
 /*
  * hold_wait - until each hold that now overlaps one of the @n ranges has ended.
@@ -129,12 +136,36 @@ void hold_told(struct hold_table *t);
  *
  * Return: true; false if the gate was stopped before that.
  */
-bool hold_wait(struct hold_table *t, const struct range *r, unsigned n);
+static inline bool hold_wait(struct hold_table *t, const struct range *r,
+			     unsigned n);
 
 /*
  * hold_wait_walks - until each lookup that is now under way is over, whatever
  * its addresses.  That is soon: lookups wait for nothing.
  */
 void hold_wait_walks(struct hold_table *t);
+
+/* The long ways of hold_wait(): a page that is held by a word, and slots. */
+bool hold_wait_word(const struct hold_table *t, enum recall_word word,
+		    const struct range *r, unsigned n);
+bool hold_wait_slots(struct hold_table *t, const struct range *r, unsigned n);
+
+/* W3 for a word. */
+static inline bool hold_word_free(const struct hold_table *t,
+				  enum recall_word word)
+{
+	return atomic_load_explicit(&t->recall->held[word],
+				    memory_order_seq_cst) == 0;
+}
+
+static inline bool hold_wait(struct hold_table *t, const struct range *r,
+			     unsigned n)
+{
+	for (unsigned w = 0; w < RECALL_WORDS; w++)
+		if (!hold_word_free(t, w) && !hold_wait_word(t, w, r, n))
+			return false;
+	return !atomic_load_explicit(&t->chunks[0], memory_order_seq_cst) ||
+	       hold_wait_slots(t, r, n);
+}
 
 #endif

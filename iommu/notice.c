@@ -82,34 +82,14 @@ enum notice_news notice_hear(struct notice *n)
 		       : NOTICE_CHANGE;
 }
 
-void notice_post(struct notice *n, bool upheaval)
-{
-	uint64_t number =
-		atomic_load_explicit(&n->recall->posted, memory_order_relaxed) +
-		1;
-
-	if (upheaval)
-		atomic_store_explicit(&n->upheaval, number,
-				      memory_order_relaxed);
-	/* Release: what was taken away is, and the upheaval is known. */
-	atomic_store_explicit(&n->recall->posted, number, memory_order_release);
-}
-
-void notice_fence(void)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
 static bool answered(const struct notice *n)
 {
 	return atomic_load_explicit(&n->answered, memory_order_acquire) ==
 	       atomic_load_explicit(&n->recall->posted, memory_order_relaxed);
 }
 
-void notice_settle(struct notice *n)
+void notice_press(struct notice *n)
 {
-	if (!atomic_load_explicit(&n->quick, memory_order_seq_cst))
-		return;
 	for (unsigned i = 0; i < ANSWER_SPINS; i++) {
 		if (answered(n))
 			return;

@@ -91,8 +91,31 @@ enum notice_news notice_hear(struct notice *n);
  * After taking away; several may be posted, to several users, before they are
  * fenced and settled.
  */
-void notice_post(struct notice *n, bool upheaval);
-void notice_fence(void);
-void notice_settle(struct notice *n);
+static inline void notice_post(struct notice *n, bool upheaval)
+{
+	uint64_t number =
+		atomic_load_explicit(&n->recall->posted, memory_order_relaxed) +
+		1;
+
+	if (upheaval)
+		atomic_store_explicit(&n->upheaval, number,
+				      memory_order_relaxed);
+	/* Release: what was taken away is, and the upheaval is known. */
+	atomic_store_explicit(&n->recall->posted, number, memory_order_release);
+}
+
+static inline void notice_fence(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Until a user that does without barriers has answered, or uses them. */
+void notice_press(struct notice *n);
+
+static inline void notice_settle(struct notice *n)
+{
+	if (atomic_load_explicit(&n->quick, memory_order_seq_cst))
+		notice_press(n);
+}
 
 #endif

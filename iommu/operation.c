@@ -294,15 +294,16 @@ static gpa_t map_target(const struct iommu *i, iova_t first, iova_t last,
 			gpa_t phys, uint32_t flags, unsigned *ret_perms)
 {
 	uint64_t len = last - first + 1; /* 0: 2^64 */
-	struct iovec iov;
+	const void *host =
+		len != 0 ? gmem_host(i->config.mem, phys, len) : NULL;
 
 	*ret_perms = (flags & IOMMU_MAP_READ ? PT_READ : 0) |
 		     (flags & IOMMU_MAP_WRITE ? PT_WRITE : 0) |
 		     (flags & IOMMU_MAP_MMIO ? PT_MMIO : 0);
-	if (len == 0 || gmem_iov(i->config.mem, phys, len, &iov, 1) != 1)
+	if (!host)
 		return phys;
 	*ret_perms |= PT_HOST;
-	return (uintptr_t)iov.iov_base;
+	return (uintptr_t)host;
 }
 
 static bool map_aligned(const struct iommu *i, iova_t first, iova_t last,

@@ -286,11 +286,29 @@ static struct pt_node *recent_for(const struct pgtable *t, iova_t first,
 								      : NULL;
 }
 
+/*
+ * Guests map and unmap single pages most of all, one beside the other: the
+ * entry for [first, last] if that is one page in the node written last.
+ */
+static _Atomic uint64_t *recent_page(const struct pgtable *t, iova_t first,
+				     iova_t last)
+{
+	struct pt_node *n = t->recent;
+
+	if (!n || last - first != low_mask(t->shift) ||
+	    !pt_node_spans(n, first) || (first & low_mask(t->shift)) != 0)
+		return NULL;
+	return &n->entries[node_index(n, first)];
+}
+
 bool pgtable_mapped(const struct pgtable *t, iova_t first, iova_t last)
 {
+	const _Atomic uint64_t *page = recent_page(t, first, last);
 	const struct pt_node *recent = recent_for(t, first, last);
 	uint64_t root = pte_own(&t->root);
 
+	if (page)
+		return pte_own(page) != 0;
 	if (recent)
 		return node_mapped(recent, first, last);
 	return root && node_mapped(pte_node(root), first, last);
@@ -481,9 +499,15 @@ static void range_clear(struct pgtable *t, iova_t first, iova_t last,
 int pgtable_map(struct pgtable *t, iova_t first, iova_t last, gpa_t phys,
 		unsigned perms, struct pt_change *ret_change)
 {
+	_Atomic uint64_t *page = recent_page(t, first, last);
 	iova_t at = first;
 
 	*ret_change = (struct pt_change){0};
+	if (page) {
+		pte_set(page, phys | perms | PTE_LEAF | PTE_START | PTE_END);
+		t->recent->used++;
+		return 0;
+	}
 	for (;;) {
 		uint64_t proto = (phys + (at - first)) | perms | PTE_LEAF |
 				 (at == first ? PTE_START : 0);
@@ -502,23 +526,11 @@ int pgtable_map(struct pgtable *t, iova_t first, iova_t last, gpa_t phys,
 	return -ENOMEM;
 }
 
-/* The same for one page in a node of level 0. */
-static bool splits_page(const struct pt_node *n, iova_t at)
-{
-	uint64_t e = pte_own(&n->entries[node_index(n, at)]);
-
-	return e && (e & (PTE_START | PTE_END)) != (PTE_START | PTE_END);
-}
-
 /* Whether a MAP that holds @first or @last reaches beyond the range. */
 static bool splits(const struct pgtable *t, iova_t first, iova_t last)
 {
-	const struct pt_node *recent = recent_for(t, first, last);
 	struct pt_leaf leaf;
 
-	if (recent && is_aligned(first, BIT_ULL(t->shift)) &&
-	    last == (first | low_mask(t->shift)))
-		return splits_page(recent, first);
 	if (pgtable_lookup(t, first, &leaf) &&
 	    (leaf.first != first ||
 	     !(pte_own(&leaf.node->entries[node_index(leaf.node, first)]) &
@@ -530,9 +542,33 @@ static bool splits(const struct pgtable *t, iova_t first, iova_t last)
 		  PTE_END));
 }
 
+/* The same for one page in the node written last, which does not empty it.
+ * Return: false if it is no such case. */
+static bool unmap_page(struct pgtable *t, iova_t first, iova_t last,
+		       struct pt_change *ret_change)
+{
+	const uint64_t whole = PTE_START | PTE_END;
+	_Atomic uint64_t *page = recent_page(t, first, last);
+
+	if (!page || (pte_own(page) & whole) != whole || t->recent->used == 1)
+		return false;
+	pte_clear(page);
+	t->recent->used--;
+	*ret_change = (struct pt_change){
+		.any = true,
+		.first = first,
+		.last = last,
+		.mappings = 1,
+		.bytes = last - first + 1,
+	};
+	return true;
+}
+
 int pgtable_unmap(struct pgtable *t, iova_t first, iova_t last,
 		  struct pt_change *ret_change)
 {
+	if (unmap_page(t, first, last, ret_change))
+		return 0;
 	*ret_change = (struct pt_change){0};
 	if (splits(t, first, last))
 		return -ERANGE;

@@ -84,11 +84,13 @@ struct pt_leaf {
 
 /* What a writer has to wait for. */
 struct pt_change {
-	bool any;   /* something was mapped in [first, last] */
-	bool nodes; /* nodes were taken out: walks, and pgtable_reap() */
+	bool any;	   /* something was mapped in [first, last] */
+	bool nodes;	   /* nodes were taken out: walks, and pgtable_reap() */
+	uint64_t mappings; /* MAPs that are gone */
 	iova_t first, last; /* holds that overlap this may still use it */
-	uint64_t mappings;  /* MAPs that are gone */
-	uint64_t bytes;	    /* modulo 2^64 */
+	/* Modulo 2^64.  Not beside mappings: as one vector the two would be
+	 * loaded before their stores have reached the cache. */
+	uint64_t bytes;
 };
 
 /* Frees what the pool keeps; all tables are gone. */

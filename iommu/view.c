@@ -199,14 +199,14 @@ static const struct recall_window *identity_window(struct iommu_view *v,
 {
 	const uint64_t size = BIT_ULL(v->recall.shift);
 	const iova_t first = align_down(at, size);
-	struct iovec iov;
+	const void *host = gmem_host(v->dma.mem, first, size);
 	iova_t unused;
 
-	if (resv_first(&v->ep->resv, first, first + (size - 1), &unused) ||
-	    gmem_iov(v->dma.mem, first, size, &iov, 1) != 1)
+	if (!host ||
+	    resv_first(&v->ep->resv, first, first + (size - 1), &unused))
 		return NULL;
 	return tlb_add_entry(&v->tlb, at,
-			     (uintptr_t)iov.iov_base | RECALL_LEAF | PT_READ |
+			     (uintptr_t)host | RECALL_LEAF | PT_READ |
 				     PT_WRITE | PT_HOST);
 }
 

@@ -461,6 +461,10 @@ START_TEST(an_iovec_for_each_slot)
 	ck_assert_int_eq(gmem_iov(&m, SEAM - 8, 24, iov, 2), 2);
 	ck_assert_uint_eq(gmem_at(&m, iov[0].iov_base), SEAM - 8);
 	ck_assert_uint_eq(gmem_at(&m, iov[1].iov_base), SEAM);
+	ck_assert_ptr_eq(gmem_host(&m, SEAM - 8, 8), iov[0].iov_base);
+	ck_assert_ptr_eq(gmem_host(&m, SEAM, 16), iov[1].iov_base);
+	ck_assert_ptr_null(gmem_host(&m, SEAM - 8, 9));
+	ck_assert_ptr_null(gmem_host(&m, SEAM - 8, UINT64_MAX));
 	ck_assert_ptr_eq(iov[0].iov_base, m.slots[0].host + SEAM - 8);
 	ck_assert_uint_eq(iov[0].iov_len, 8);
 	ck_assert_ptr_eq(iov[1].iov_base, m.slots[1].host);
