@@ -390,15 +390,14 @@ void *gmem_host(const struct gmem *m, gpa_t at, uint64_t len)
 
 gpa_t gmem_at(const struct gmem *m, const void *host)
 {
-	for (unsigned i = 0; i < m->nslots; i++) {
+	for (unsigned i = 0;; i++) {
 		const struct gmem_slot *s = &m->slots[i];
 		const uint64_t off = (uintptr_t)host - (uintptr_t)s->host;
 
+		assert(i < m->nslots); /* it is the guest's memory */
 		if (off < s->size)
 			return s->base + off;
 	}
-	assert(!"host memory of the guest");
-	return 0;
 }
 
 void gmem_iov_read(const struct iovec *iov, void *dst)
