@@ -163,6 +163,7 @@ static int watch_add_locked(struct loop *l, struct loop_watch *w, int fd,
 	if (!s->rung && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;
 	l->free_slot = s->next_free;
+	atomic_store(&s->lock, w->lock);
 	w->loop = l;
 	w->slot = i;
 	w->fd = fd;
@@ -280,7 +281,7 @@ void loop_dispatch(struct loop *l, uint64_t id, uint32_t events)
 
 	if (wanted(l, id, events, &w) == 0)
 		return;
-	loop_hold(l, w->lock);
+	loop_hold(l, atomic_load(&loop_slot(l, (uint32_t)id)->lock));
 	events = wanted(l, id, events, &w);
 	if (events == 0)
 		return;

@@ -28,8 +28,9 @@ struct loop_ring;
  * index of a slot, and how often the slot has been reused.
  */
 struct loop_slot {
-	_Atomic(struct loop_watch *) w; /* NULL: free */
-	_Atomic uint32_t events;	/* wanted; 0: paused */
+	_Atomic(struct loop_watch *) w;	 /* NULL: free */
+	_Atomic(pthread_mutex_t *) lock; /* its; read before it is taken */
+	_Atomic uint32_t events;	 /* wanted; 0: paused */
 	_Atomic uint32_t generation;
 	unsigned next_free;
 	bool rung; /* the ring polls it, not epoll */
