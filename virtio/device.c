@@ -123,6 +123,27 @@ void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
 
 void virtio_broken(struct virtio_dev *d, const char *why, ...)
 {
+void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
+{
+	struct vq_stats sum = {0};
+
+	pthread_mutex_lock(&d->lock);
+	for (unsigned i = 0; i < d->nvqs; i++) {
+		const struct vq_stats *s = &d->vqs[i].stats;
+
+		sum.requests += s->requests;
+		sum.bytes_in += s->bytes_in;
+		sum.bytes_out += s->bytes_out;
+		sum.errors += s->errors;
+		sum.kicks += s->kicks;
+		sum.interrupts += s->interrupts;
+		sum.full += s->full;
+		sum.throttled += s->throttled;
+	}
+	pthread_mutex_unlock(&d->lock);
+	*ret_s = sum;
+}
+
 	char msg[160];
 	va_list ap;
 

@@ -142,6 +142,9 @@ void virtio_dev_free(struct virtio_dev *d);
 static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
 {
 	return d->driver_features >> bit & 1;
+/* Sums over the queues.  Takes the device's lock. */
+void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s);
+
 }
 
 /*

@@ -20,6 +20,7 @@ void vq_dispatch(struct vq *q)
 
 	if (!vq_live(q) || d->paused)
 		return;
+	q->stats.kicks++;
 	q->budget = q->kick_watch.loop ? q->size : VQ_NO_BUDGET;
 	d->ops->kick(d, q->index);
 	q->budget = VQ_NO_BUDGET;

@@ -67,14 +67,25 @@ struct vq_chain {
 	 */
 	uint64_t written;
 	/* The queue's. */
-	uint64_t writable; /* length of the writable half */
-	uint64_t tail;	   /* of it, written by vq_write_tail() */
-	uint32_t epoch;	   /* the run of the queue it was popped in */
+	uint64_t readable, writable; /* lengths of the halves */
+	uint64_t tail;		     /* of it, written by vq_write_tail() */
+	uint32_t epoch;		     /* the run of the queue it was popped in */
 	unsigned nholds, holds_cap;
 	struct dma_hold *holds; /* of vq_iov_*(); ended by push and drop */
 	struct vq_seg *segs;
 	unsigned segs_cap;
 	struct vq_chain *next_made; /* every chain of the queue, for vq_fini */
+};
+
+/* What a queue has done since its device was made. */
+struct vq_stats {
+	uint64_t requests;  /* chains that came back used */
+	uint64_t bytes_in;  /* written into the guest's memory */
+	uint64_t bytes_out; /* read from it */
+	uint64_t errors;    /* of requests; the device counts */
+	uint64_t kicks, interrupts;
+	uint64_t full;	    /* kicks that found the ring full */
+	uint64_t throttled; /* times a limit held back; the device counts */
 };
 
 struct vq {
@@ -109,7 +120,8 @@ struct vq {
 	struct list deferred;  /* pushed while the device is paused */
 	struct vq_chain *made; /* all there are */
 	unsigned inflight;     /* chains the device has */
-	int kick_fd;	       /* eventfd; signalled by the doorbell */
+	struct vq_stats stats;
+	int kick_fd; /* eventfd; signalled by the doorbell */
 	struct loop_watch kick_watch;
 };
 

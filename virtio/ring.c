@@ -64,6 +64,8 @@ static int avail_load(struct vq *q)
 	if ((uint16_t)(idx - q->next_avail) > q->size)
 		return broken(q, -EPROTO, "available index jumps");
 	q->avail_idx = idx;
+	if ((uint16_t)(idx - q->next_avail) == q->size)
+		q->stats.full++;
 	return idx != q->next_avail;
 }
 
@@ -237,6 +239,9 @@ static int publish(struct vq *q, const struct vq_chain *c)
 		return r;
 	q->next_used++;
 	q->busy[c->head] = 0;
+	q->stats.requests++;
+	q->stats.bytes_in += used_len(c);
+	q->stats.bytes_out += c->readable - c->in.left;
 	if (q->unsignalled <= UINT16_MAX)
 		q->unsignalled++;
 	/* Release: the element, and what the device wrote into the buffers. */
@@ -325,6 +330,8 @@ void vq_signal(struct vq *q)
 
 	struct virtio_transport *t = q->dev->transport;
 
-	if (r && t)
-		t->ops->queue_interrupt(t, q->index);
+	if (!r || !t)
+		return;
+	q->stats.interrupts++;
+	t->ops->queue_interrupt(t, q->index);
 }

@@ -210,6 +210,7 @@ int vq_chain_walk(struct vq_chain *c, uint16_t head, const char **ret_why)
 	c->in.end = c->nreadable;
 	c->out.seg = c->nreadable;
 	c->out.end = c->nsegs;
+	c->readable = c->in.left;
 	c->writable = c->out.left;
 	return 0;
 }
