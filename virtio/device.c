@@ -37,7 +37,8 @@ static int make_config(struct virtio_dev *d, size_t len)
 	return d->config && d->config_wmask ? 0 : -ENOMEM;
 }
 
-static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n)
+static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
+		       struct loop *const *loops)
 {
 	assert(n <= VIRTIO_QUEUES_MAX);
 	d->vqs = calloc(n + 1, sizeof(*d->vqs));
@@ -46,6 +47,7 @@ static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		int r = vq_init(&d->vqs[i], d, i, sizes[i]);
 
+		d->vqs[i].loop = loops ? loops[i] : d->loop;
 		d->nvqs++;
 		if (r)
 			return r;
@@ -80,7 +82,7 @@ int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
 	int r = make_config(d, config_len);
 
 	if (!r)
-		r = make_queues(d, queue_sizes, nvqs);
+		r = make_queues(d, queue_sizes, nvqs, env->queue_loops);
 	if (r) {
 		virtio_dev_fini(d);
 		return err_errno(err, -r, "%s: cannot make the device",
@@ -93,9 +95,14 @@ void virtio_dev_fini(struct virtio_dev *d)
 {
 	if (!d->ops)
 		return;
-	for (unsigned i = 0; i < d->nvqs; i++)
+	for (unsigned i = 0; i < d->nvqs; i++) {
+		struct loop *loop = d->vqs[i].loop;
+
 		vq_fini(&d->vqs[i]);
-	/* The loop may wait for the lock, to find that the watch is gone. */
+		/* It may wait for the lock, to find that the watch is gone. */
+		if (loop && loop != d->loop)
+			loop_barrier(loop);
+	}
 	if (d->loop)
 		loop_barrier(d->loop);
 	free(d->vqs);
@@ -116,13 +123,6 @@ void virtio_dev_free(struct virtio_dev *d)
 		d->ops->free(d);
 }
 
-void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
-{
-	d->transport = t;
-}
-
-void virtio_broken(struct virtio_dev *d, const char *why, ...)
-{
 void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 {
 	struct vq_stats sum = {0};
@@ -144,6 +144,13 @@ void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 	*ret_s = sum;
 }
 
+void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
+{
+	d->transport = t;
+}
+
+void virtio_broken(struct virtio_dev *d, const char *why, ...)
+{
 	char msg[160];
 	va_list ap;
 

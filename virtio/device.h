@@ -85,9 +85,12 @@ struct virtio_transport {
 
 /* What a device is born with; all borrowed, all outlive it. */
 struct virtio_dev_env {
-	const char *name;     /* instance, "blk0"; copied */
-	struct dma *dma;      /* the device's view of memory */
-	struct loop *loop;    /* serves its queues and backend */
+	const char *name;  /* instance, "blk0"; copied */
+	struct dma *dma;   /* the device's view of memory */
+	struct loop *loop; /* serves its queues and backend */
+	/* One for each queue, in the place of @loop; NULL: none.  All take
+	 * the device's lock: what they do side by side is I/O. */
+	struct loop *const *queue_loops;
 	bool access_platform; /* offer bit 33, insist on it: behind an IOMMU */
 };
 
@@ -139,12 +142,12 @@ void virtio_dev_fini(struct virtio_dev *d);
 /* The destructor for owners: ops->free; NULL does nothing. */
 void virtio_dev_free(struct virtio_dev *d);
 
-static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
-{
-	return d->driver_features >> bit & 1;
 /* Sums over the queues.  Takes the device's lock. */
 void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s);
 
+static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
+{
+	return d->driver_features >> bit & 1;
 }
 
 /*

@@ -63,11 +63,11 @@ static int watch_kicks(struct vq *q)
 {
 	struct virtio_dev *d = q->dev;
 
-	if (!d->loop || q->inline_kick)
+	if (!q->loop || q->inline_kick)
 		return 0;
 	q->kick_watch.fn = on_kick;
 	q->kick_watch.lock = &d->lock;
-	return loop_watch_add(d->loop, &q->kick_watch, q->kick_fd,
+	return loop_watch_add(q->loop, &q->kick_watch, q->kick_fd,
 			      EPOLLIN | EPOLLET);
 }
 

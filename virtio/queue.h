@@ -92,6 +92,7 @@ struct vq {
 	struct virtio_dev *dev;
 	unsigned index;
 	uint16_t size_max; /* what the device offers */
+	struct loop *loop; /* serves it; may be NULL */
 	/* Served on the vCPU: no doorbell, not watched.  The device sets it
 	 * right after virtio_dev_init(). */
 	bool inline_kick;
