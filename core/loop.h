@@ -108,17 +108,19 @@ struct loop_io {
 	int32_t result;
 };
 
+#define LOOP_IO_FILES 2
+
 /* Embedded in a device's engine.  Set the first four before loop_io_open(). */
 struct loop_io_user {
 	void (*done)(struct loop_io_user *u, struct loop_io *io,
 		     int32_t result);
 	/* After the last done() of a batch, under the same lock. */
 	void (*batch_done)(struct loop_io_user *u);
-	pthread_mutex_t *lock; /* taken for both */
-	int fd;		       /* of the file; borrowed */
+	pthread_mutex_t *lock;	/* taken for both */
+	int fds[LOOP_IO_FILES]; /* its files; borrowed, -1: none */
 	/* the loop's: */
 	struct loop *loop;
-	int file; /* its number in the ring, -1: none */
+	int files[LOOP_IO_FILES]; /* their numbers in the ring, -1: none */
 	unsigned pending;
 	bool closed;
 	pthread_cond_t idle;
@@ -133,7 +135,7 @@ int loop_io_open(struct loop *l, struct loop_io_user *u);
  */
 void loop_io_close(struct loop_io_user *u);
 /*
- * loop_io_get - an entry to be filled in by io_uring_prep_...(), for u->fd.
+ * loop_io_get - an entry to be filled in by io_uring_prep_...().
  * loop_io_put - it is filled in; done() follows.
  *
  * Threads: the one that runs the loop, with the user's lock held.

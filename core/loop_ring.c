@@ -268,7 +268,7 @@ static int file_number(struct loop_ring *r, int fd)
 	int n = -1;
 
 	pthread_mutex_lock(&l->lock);
-	for (int i = 0; r->files_made && n < 0 && i < FILES; i++) {
+	for (int i = 0; fd >= 0 && r->files_made && n < 0 && i < FILES; i++) {
 		if (r->files[i])
 			continue;
 		if (io_uring_register_files_update(&r->ring, (unsigned)i, &fd,
@@ -302,7 +302,8 @@ int loop_io_open(struct loop *l, struct loop_io_user *u)
 	u->pending = 0;
 	u->closed = false;
 	(void)pthread_cond_init(&u->idle, NULL);
-	u->file = file_number(l->ring, u->fd);
+	for (unsigned i = 0; i < LOOP_IO_FILES; i++)
+		u->files[i] = file_number(l->ring, u->fds[i]);
 	return 0;
 }
 
@@ -368,7 +369,8 @@ void loop_io_close(struct loop_io_user *u)
 	} else {
 		drain(l->ring, u);
 	}
-	file_forget(l->ring, u->file);
+	for (unsigned i = 0; i < LOOP_IO_FILES; i++)
+		file_forget(l->ring, u->files[i]);
 	(void)pthread_cond_destroy(&u->idle);
 	u->loop = NULL;
 }
@@ -381,9 +383,12 @@ struct io_uring_sqe *loop_io_get(struct loop_io_user *u)
 void loop_io_put(struct loop_io_user *u, struct io_uring_sqe *sqe,
 		 struct loop_io *io)
 {
-	if (u->file >= 0) {
-		sqe->fd = u->file;
+	for (unsigned i = 0; i < LOOP_IO_FILES; i++) {
+		if (u->files[i] < 0 || sqe->fd != u->fds[i])
+			continue;
+		sqe->fd = u->files[i];
 		io_uring_sqe_set_flags(sqe, sqe->flags | IOSQE_FIXED_FILE);
+		break;
 	}
 	io->user = u;
 	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)io);

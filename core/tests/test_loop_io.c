@@ -250,7 +250,7 @@ static void start_all(struct disk *d)
 		struct io_uring_sqe *sqe = loop_io_get(&d->user);
 
 		ck_assert_ptr_nonnull(sqe);
-		io_uring_prep_read(sqe, d->user.fd, &d->bytes[i], 1, i);
+		io_uring_prep_read(sqe, d->user.fds[0], &d->bytes[i], 1, i);
 		loop_io_put(&d->user, sqe, &d->ios[i]);
 	}
 }
@@ -272,12 +272,13 @@ static bool disk_init(struct disk *d, unsigned n)
 	d->user.done = io_done;
 	d->user.batch_done = batch_done;
 	d->user.lock = &lock;
-	d->user.fd = memfd_create("disk", MFD_CLOEXEC);
+	d->user.fds[1] = -1;
+	d->user.fds[0] = memfd_create("disk", MFD_CLOEXEC);
 	for (unsigned i = 0; i < IOS; i++)
-		ck_assert_int_eq(write(d->user.fd, &(uint8_t){(uint8_t)i}, 1),
-				 1);
+		ck_assert_int_eq(
+			write(d->user.fds[0], &(uint8_t){(uint8_t)i}, 1), 1);
 	if (loop_io_open(l, &d->user)) {
-		close(d->user.fd);
+		close(d->user.fds[0]);
 		return false;
 	}
 	d->start_fd = eventfd_new();
@@ -297,7 +298,7 @@ static void disk_fini(struct disk *d)
 	pthread_mutex_unlock(&lock);
 	loop_io_close(&d->user);
 	close(d->start_fd);
-	close(d->user.fd);
+	close(d->user.fds[0]);
 }
 
 static struct disk disks[2];

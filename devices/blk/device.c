@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The device: queue on one side, engine on the other, a request slot for each
- * head in between.
+ * The device: queues on one side, an engine for each on the other, a request
+ * slot for each head in between.
  */
 #include "devices/blk/device.h"
 
@@ -9,22 +9,35 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/bits.h"
 #include "core/err.h"
 #include "devices/blk/engine.h"
 #include "devices/blk/image.h"
+#include "devices/blk/limit.h"
 #include "devices/blk/request.h"
 #include "devices/blk/wire.h"
 
 #define QUEUE_SIZE 256
 
+struct blk;
+
+struct blk_queue {
+	struct blk *blk;
+	struct vq *vq;
+	struct blk_engine_user user;
+	struct blk_engine *engine; /* on the queue's loop */
+	struct blk_req *reqs;	   /* one for each head, most never touched */
+};
+
 struct blk {
 	struct virtio_dev dev;
-	struct blk_engine_user user;
-	struct blk_engine *engine;
 	struct blk_disk disk;
-	struct blk_req *reqs; /* one for each head, most never touched */
+	struct blk_limit limit;
+	struct loop_timer unthrottle;
+	unsigned nqueues;
+	struct blk_queue queues[BLK_QUEUES_MAX];
 };
 
 static struct blk *to_blk(struct virtio_dev *d)
@@ -36,50 +49,55 @@ static struct blk *to_blk(struct virtio_dev *d)
  * Requests.
  */
 
-static void end_request(struct blk *b, struct blk_req *r)
+static void end_request(struct blk_queue *q, struct blk_req *r)
 {
 	struct vq_chain *c = r->chain;
 
 	blk_req_end(r);
-	vq_push(&b->dev.vqs[0], c);
+	q->vq->stats.errors += r->status != BLK_S_OK;
+	vq_push(q->vq, c);
 }
 
-static void begin_request(struct blk *b, struct vq_chain *c)
+static void begin_request(struct blk_queue *q, struct vq_chain *c)
 {
-	struct blk_req *r = &b->reqs[c->head];
+	struct blk *b = q->blk;
+	struct blk_req *r = &q->reqs[c->head];
 
 	assert(!r->chain); /* a head is in flight once; see vq->busy */
+	blk_limit_pay(&b->limit, c->in.left + c->out.left);
 	/* No room for a status: nothing can be said, so nothing is done. */
 	if (c->out.left == 0) {
-		vq_push(&b->dev.vqs[0], c);
+		q->vq->stats.errors++;
+		vq_push(q->vq, c);
 		return;
 	}
 	if (!blk_req_start(r, &b->disk, c)) {
-		end_request(b, r);
+		end_request(q, r);
 		return;
 	}
 	virtio_inflight_begin(&b->dev);
-	b->engine->ops->queue(b->engine, &r->io);
+	q->engine->ops->queue(q->engine, &r->io);
 }
 
 static void io_done(struct blk_engine_user *u, struct blk_io *io,
 		    int64_t result)
 {
-	struct blk *b = container_of(u, struct blk, user);
+	struct blk_queue *q = container_of(u, struct blk_queue, user);
 	struct blk_req *r = container_of(io, struct blk_req, io);
+	struct virtio_dev *d = &q->blk->dev;
 
 	/* A request of many pieces ends early when the device is reset. */
-	if (blk_req_next(r, result) && b->dev.running) {
-		b->engine->ops->queue(b->engine, io);
+	if (blk_req_next(r, result) && d->running) {
+		q->engine->ops->queue(q->engine, io);
 		return;
 	}
-	end_request(b, r);
-	virtio_inflight_end(&b->dev);
+	end_request(q, r);
+	virtio_inflight_end(d);
 }
 
 static void batch_done(struct blk_engine_user *u)
 {
-	vq_signal(&container_of(u, struct blk, user)->dev.vqs[0]);
+	vq_signal(container_of(u, struct blk_queue, user)->vq);
 }
 
 static const struct blk_engine_user_ops user_ops = {
@@ -105,7 +123,7 @@ static int blk_start(struct virtio_dev *d)
 /* What the kernel has comes back by itself, and soon. */
 static void blk_stop(struct virtio_dev *d)
 {
-	(void)d;
+	loop_timer_cancel(&to_blk(d)->unthrottle);
 }
 
 static void blk_queue_stop(struct virtio_dev *d, unsigned qi)
@@ -114,30 +132,71 @@ static void blk_queue_stop(struct virtio_dev *d, unsigned qi)
 	(void)qi;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Is it too early for another request?  Then the timer kicks all queues. */
+static bool throttled(struct blk_queue *q)
+{
+	struct blk *b = q->blk;
+	uint64_t wait;
+
+	if (!blk_limit_is_on(&b->limit))
+		return false;
+	wait = blk_limit_wait(&b->limit, now_ns());
+	if (wait == 0)
+		return false;
+	q->vq->stats.throttled++;
+	loop_timer_set(&b->unthrottle, wait);
+	return true;
+}
+
+static void on_unthrottle(struct loop_timer *t)
+{
+	struct blk *b = container_of(t, struct blk, unthrottle);
+
+	for (unsigned i = 0; i < b->nqueues; i++)
+		if (b->dev.vqs[i].running)
+			vq_kick_later(&b->dev.vqs[i]);
+}
+
+/* What has to wait stays in the ring: nothing is popped, no memory held, and
+ * the driver need not kick. */
 static void blk_kick(struct virtio_dev *d, unsigned qi)
 {
-	struct blk *b = to_blk(d);
-	struct vq *q = &d->vqs[qi];
+	struct blk_queue *q = &to_blk(d)->queues[qi];
 	struct vq_chain *c;
+	bool wait;
 
-	vq_kicks_off(q);
+	vq_kicks_off(q->vq);
 	do {
-		while (vq_pop(q, &c) == 1)
-			begin_request(b, c);
-	} while (vq_kicks_on(q));
-	b->engine->ops->submit(b->engine);
-	vq_signal(q);
+		while (!(wait = throttled(q)) && vq_pop(q->vq, &c) == 1)
+			begin_request(q, c);
+	} while (!wait && vq_kicks_on(q->vq));
+	q->engine->ops->submit(q->engine);
+	vq_signal(q->vq);
 }
 
 static void blk_free(struct virtio_dev *d)
 {
 	struct blk *b = to_blk(d);
 
-	if (b->engine)
-		b->engine->ops->free(b->engine);
+	loop_timer_del(&b->unthrottle);
+	for (unsigned i = 0; i < b->nqueues; i++) {
+		struct blk_engine *e = b->queues[i].engine;
+
+		if (e)
+			e->ops->free(e);
+	}
 	virtio_dev_fini(d);
 	blk_image_close(&b->disk.image);
-	free(b->reqs);
+	for (unsigned i = 0; i < b->nqueues; i++)
+		free(b->queues[i].reqs);
 	free(b);
 }
 
@@ -155,11 +214,13 @@ static const struct virtio_dev_ops blk_ops = {
  * Birth.
  */
 
-static uint64_t features(const struct blk_image *im)
+static uint64_t features(const struct blk_image *im, unsigned nqueues)
 {
 	uint64_t f = BIT_ULL(BLK_F_SEG_MAX) | BIT_ULL(BLK_F_BLK_SIZE) |
 		     BIT_ULL(BLK_F_TOPOLOGY) | BIT_ULL(BLK_F_FLUSH);
 
+	if (nqueues > 1)
+		f |= BIT_ULL(BLK_F_MQ);
 	if (im->readonly)
 		return f | BIT_ULL(BLK_F_RO);
 	return f | BIT_ULL(BLK_F_DISCARD) | BIT_ULL(BLK_F_WRITE_ZEROES);
@@ -176,6 +237,7 @@ static void fill_config(struct blk *b)
 		.blk_size = le32_put(im->logical),
 		.physical_block_exp = (uint8_t)__builtin_ctz(blocks),
 		.min_io_size = le16_put((uint16_t)blocks),
+		.num_queues = le16_put((uint16_t)b->nqueues),
 	};
 
 	if (!im->readonly) {
@@ -206,52 +268,80 @@ static int set_id(struct blk *b, const struct blk_config *config,
 	return 0;
 }
 
-static int make_engine(struct blk *b, blk_engine_new_fn new_engine)
+static int make_engine(struct blk_queue *q, blk_engine_new_fn new_engine)
 {
 	const struct blk_engine_env env = {
-		.loop = b->dev.loop,
-		.lock = &b->dev.lock,
-		.image = &b->disk.image,
-		.user = &b->user,
+		.loop = q->vq->loop,
+		.lock = &q->blk->dev.lock,
+		.image = &q->blk->disk.image,
+		.user = &q->user,
 		.depth = QUEUE_SIZE,
 	};
 
 	if (new_engine)
-		return new_engine(&b->engine, &env);
-	if (blk_uring_new(&b->engine, &env) == 0)
+		return new_engine(&q->engine, &env);
+	if (blk_uring_new(&q->engine, &env) == 0)
 		return 0;
-	return blk_sync_new(&b->engine, &env);
+	return blk_sync_new(&q->engine, &env);
+}
+
+static int make_queue(struct blk *b, unsigned i, blk_engine_new_fn new_engine)
+{
+	struct blk_queue *q = &b->queues[i];
+
+	q->blk = b;
+	q->vq = &b->dev.vqs[i];
+	q->user.ops = &user_ops;
+	q->reqs = calloc(QUEUE_SIZE, sizeof(*q->reqs));
+	return q->reqs ? make_engine(q, new_engine) : -ENOMEM;
+}
+
+static int make_limit(struct blk *b, const struct blk_config *config)
+{
+	b->unthrottle.fn = on_unthrottle;
+	b->unthrottle.lock = &b->dev.lock;
+	/* Without a loop nobody would say when to go on. */
+	if (!b->dev.loop)
+		return 0;
+	blk_limit_init(&b->limit, config->bps, config->iops, now_ns());
+	if (!blk_limit_is_on(&b->limit))
+		return 0;
+	return loop_timer_add(b->dev.loop, &b->unthrottle);
 }
 
 int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	       const struct blk_config *config, blk_engine_new_fn new_engine,
 	       struct err *err)
 {
-	static const uint16_t queue_sizes[] = {QUEUE_SIZE};
+	uint16_t queue_sizes[BLK_QUEUES_MAX];
 	struct blk *b = calloc(1, sizeof(*b));
 	int r;
 
 	if (!b)
 		return err_set(err, ENOMEM, "disk '%s': no memory",
 			       config->path);
-	b->user.ops = &user_ops;
-	b->disk.image.fd = -1;
+	b->disk.image.fd = b->disk.image.direct_fd = -1;
+	b->nqueues = config->queues ? config->queues : 1;
+	assert(b->nqueues <= BLK_QUEUES_MAX);
+	for (unsigned i = 0; i < b->nqueues; i++)
+		queue_sizes[i] = QUEUE_SIZE;
 	r = set_id(b, config, err);
 	if (r == 0)
 		r = blk_image_open(&b->disk.image, config->path,
-				   config->readonly, err);
+				   config->readonly, config->direct, err);
 	if (r == 0)
 		r = virtio_dev_init(&b->dev, &blk_ops, env,
-				    features(&b->disk.image), queue_sizes,
-				    ARRAY_SIZE(queue_sizes),
+				    features(&b->disk.image, b->nqueues),
+				    queue_sizes, b->nqueues,
 				    sizeof(struct blk_config_wire), err);
 	if (r < 0)
 		goto fail;
 	if (config->no_indirect)
 		b->dev.offered &= ~BIT_ULL(VIRTIO_F_INDIRECT_DESC);
 	fill_config(b);
-	b->reqs = calloc(QUEUE_SIZE, sizeof(*b->reqs));
-	r = b->reqs ? make_engine(b, new_engine) : -ENOMEM;
+	r = make_limit(b, config);
+	for (unsigned i = 0; r == 0 && i < b->nqueues; i++)
+		r = make_queue(b, i, new_engine);
 	if (r < 0) {
 		(void)err_errno(err, -r, "disk '%s'", config->path);
 		goto fail;

@@ -41,6 +41,7 @@ struct blk_io {
 	struct iovec *iov; /* READ, WRITE; @len together */
 	unsigned niov;
 	bool stable; /* WRITE: done when it is on the disk */
+	bool direct; /* READ, WRITE: past the page cache */
 	int mode;    /* FALLOCATE */
 	/* The engine's. */
 	struct list node;

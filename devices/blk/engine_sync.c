@@ -27,15 +27,16 @@ static struct sync_engine *to_sync(struct blk_engine *e)
 int64_t blk_io_run(const struct blk_io *io, const struct blk_image *image)
 {
 	const off_t at = (off_t)io->at;
+	const int fd = io->direct ? image->direct_fd : image->fd;
 	uint64_t range[2] = {io->at, io->len};
 	int64_t r = -EINVAL;
 
 	switch (io->op) {
 	case BLK_OP_READ:
-		r = preadv(image->fd, io->iov, (int)io->niov, at);
+		r = preadv(fd, io->iov, (int)io->niov, at);
 		break;
 	case BLK_OP_WRITE:
-		r = pwritev2(image->fd, io->iov, (int)io->niov, at,
+		r = pwritev2(fd, io->iov, (int)io->niov, at,
 			     io->stable ? RWF_DSYNC : 0);
 		break;
 	case BLK_OP_SYNC:

@@ -31,7 +31,7 @@ static struct uring *to_uring(struct blk_engine *e)
 static void prepare(struct uring *u, struct io_uring_sqe *sqe,
 		    struct blk_io *io)
 {
-	const int fd = u->user.fd;
+	const int fd = u->user.fds[io->direct];
 
 	switch (io->op) {
 	case BLK_OP_READ:
@@ -146,7 +146,8 @@ int blk_uring_new(struct blk_engine **ret_e, const struct blk_engine_env *env)
 	u->user.done = on_done;
 	u->user.batch_done = on_batch_done;
 	u->user.lock = env->lock;
-	u->user.fd = env->image->fd;
+	u->user.fds[false] = env->image->fd;
+	u->user.fds[true] = env->image->direct_fd;
 	u->retry.fn = on_retry;
 	u->retry.lock = env->lock;
 	r = loop_io_open(env->loop, &u->user);

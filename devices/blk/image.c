@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "devices/blk/wire.h"
 
 #define PHYSICAL_MAX 65536u
+#define DIRECT_ALIGN 4096u
 
 /* What the host says about block sizes, made to fit the promises. */
 static uint32_t block_size(uint64_t said, uint32_t least)
@@ -114,13 +116,64 @@ static int wait_for_data(int fd)
 	return 0;
 }
 
+/* What direct I/O wants; where the host does not say, a page. */
+static void measure_direct(struct blk_image *im)
+{
+	struct statx st = {0};
+
+	im->direct_memory = im->direct_offset =
+		(uint32_t)max_u64(im->logical, DIRECT_ALIGN);
+#ifdef STATX_DIOALIGN
+	if (statx(im->direct_fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) < 0 ||
+	    !(st.stx_mask & STATX_DIOALIGN) || !is_pow2(st.stx_dio_mem_align) ||
+	    !is_pow2(st.stx_dio_offset_align))
+		return;
+	im->direct_memory = st.stx_dio_mem_align;
+	im->direct_offset = st.stx_dio_offset_align;
+#else
+	(void)st;
+#endif
+}
+
+/* The same file once more, whatever its name means by now. */
+static int open_direct(struct blk_image *im, const char *path, int mode,
+		       struct err *err)
+{
+	char self[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", im->fd);
+	im->direct_fd = open(self, mode | O_CLOEXEC | O_DIRECT);
+	if (im->direct_fd < 0 && errno == EINVAL)
+		return err_set(err, EINVAL,
+			       "disk '%s': direct=on, but its file system "
+			       "has no direct I/O",
+			       path);
+	if (im->direct_fd < 0)
+		return err_errno(err, errno, "disk '%s': direct=on", path);
+	measure_direct(im);
+	return 0;
+}
+
+bool blk_image_aligned(const struct blk_image *im, uint64_t at,
+		       const struct iovec *iov, unsigned niov)
+{
+	if (!is_aligned(at, im->direct_offset))
+		return false;
+	for (unsigned i = 0; i < niov; i++)
+		if (!is_aligned((uintptr_t)iov[i].iov_base,
+				im->direct_memory) ||
+		    !is_aligned(iov[i].iov_len, im->direct_offset))
+			return false;
+	return true;
+}
+
 int blk_image_open(struct blk_image *im, const char *path, bool readonly,
-		   struct err *err)
+		   bool direct, struct err *err)
 {
 	int mode = readonly ? O_RDONLY : O_RDWR;
 	int r;
 
-	*im = (struct blk_image){.readonly = readonly};
+	*im = (struct blk_image){.readonly = readonly, .direct_fd = -1};
 	im->fd = open(path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (im->fd < 0)
 		return err_errno(err, errno, "disk '%s'", path);
@@ -134,6 +187,10 @@ int blk_image_open(struct blk_image *im, const char *path, bool readonly,
 		(void)err_errno(err, -r, "disk '%s'", path);
 		goto fail;
 	}
+	if (direct)
+		r = open_direct(im, path, mode, err);
+	if (r < 0)
+		goto fail;
 	return 0;
 fail:
 	blk_image_close(im);
@@ -144,5 +201,7 @@ void blk_image_close(struct blk_image *im)
 {
 	if (im->fd >= 0)
 		close(im->fd);
-	im->fd = -1;
+	if (im->direct_fd >= 0)
+		close(im->direct_fd);
+	im->fd = im->direct_fd = -1;
 }

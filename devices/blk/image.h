@@ -12,14 +12,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct err;
 
 struct blk_image {
-	int fd;	       /* -1: not open */
-	bool readonly; /* nobody may write through us */
-	bool device;   /* block device, not a file */
-	uint64_t size; /* bytes; whole sectors, not 0 */
+	int fd; /* -1: not open */
+	/* Past the page cache, for what is aligned; -1: there is none. */
+	int direct_fd;
+	uint32_t direct_memory, direct_offset; /* alignments; powers of two */
+	bool readonly;			       /* nobody may write through us */
+	bool device;			       /* block device, not a file */
+	uint64_t size;			       /* bytes; whole sectors, not 0 */
 	/* Powers of two, at least a sector each. */
 	uint32_t logical;  /* smallest unit of access */
 	uint32_t physical; /* smallest that is written in one go */
@@ -32,7 +36,10 @@ struct blk_image {
  * Return: 0; -errno with a sentence that names the file, see devices/blk.h.
  */
 int blk_image_open(struct blk_image *im, const char *path, bool readonly,
-		   struct err *err);
+		   bool direct, struct err *err);
+/* May [at, at + len) of the image move past the page cache? */
+bool blk_image_aligned(const struct blk_image *im, uint64_t at,
+		       const struct iovec *iov, unsigned niov);
 /* Accepts what blk_image_open() failed on, or an fd of -1. */
 void blk_image_close(struct blk_image *im);
 

@@ -34,6 +34,17 @@ static bool on_disk(const struct blk_disk *disk, uint64_t sector, uint64_t n)
  * Transfers.
  */
 
+/*
+ * What the host cannot move past its page cache goes through it, and the host
+ * keeps the two consistent.
+ */
+static bool is_direct(const struct blk_req *r, uint64_t at, unsigned n)
+{
+	const struct blk_image *im = &r->disk->image;
+
+	return im->direct_fd >= 0 && blk_image_aligned(im, at, r->iov, n);
+}
+
 static bool data_piece(struct blk_req *r)
 {
 	struct vq_chain *c = r->chain;
@@ -54,6 +65,7 @@ static bool data_piece(struct blk_req *r)
 		.iov = r->iov,
 		.niov = (unsigned)n,
 		.stable = r->disk->write_through,
+		.direct = is_direct(r, r->at, (unsigned)n),
 	};
 	r->at += len;
 	r->left -= len;
@@ -103,6 +115,8 @@ static void trim(struct blk_io *io, uint64_t len)
 {
 	io->at += len;
 	io->len -= len;
+	/* Direct I/O that came out short goes on wherever it stands. */
+	io->direct = false;
 	while (len > 0) {
 		struct iovec *v = io->iov;
 		size_t n = (size_t)min_u64(len, v->iov_len);

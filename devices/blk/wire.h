@@ -19,6 +19,7 @@
 #define BLK_F_BLK_SIZE	   6
 #define BLK_F_FLUSH	   9
 #define BLK_F_TOPOLOGY	   10
+#define BLK_F_MQ	   12
 #define BLK_F_DISCARD	   13
 #define BLK_F_WRITE_ZEROES 14
 

@@ -193,21 +193,46 @@ void blk_assert_memory(struct blk_fixture *f, iova_t at, uint64_t sector,
  * Device.
  */
 
-static void adopt(struct blk_fixture *f, unsigned ways, uint64_t features,
-		  bool readonly, blk_engine_new_fn engine)
+static void make(struct blk_fixture *f, uint64_t features,
+		 const struct blk_config *config, blk_engine_new_fn engine)
 {
-	struct blk_config config = {.readonly = readonly};
 	struct virtio_dev *d;
 	struct err err;
 
-	config.path = f->path;
-	fix_init(&f->dev, ways);
-	ck_assert_msg(blk_new_on(&d, &f->dev.env, &config, engine, &err) == 0,
+	ck_assert_msg(blk_new_on(&d, &f->dev.env, config, engine, &err) == 0,
 		      "%s", err.msg);
 	unlink(f->path); /* nothing stays behind, however the test ends */
 	fix_adopt(&f->dev, d);
 	fix_start(&f->dev, features);
-	f->drv = &f->dev.drv[0];
+	blk_fix_queue(f, 0);
+}
+
+static void adopt(struct blk_fixture *f, unsigned ways, uint64_t features,
+		  bool readonly, blk_engine_new_fn engine)
+{
+	const struct blk_config config = {
+		.path = f->path,
+		.readonly = readonly,
+	};
+
+	fix_init(&f->dev, ways);
+	make(f, features, &config, engine);
+}
+
+void blk_fix_up_as(struct blk_fixture *f, unsigned ways, uint64_t features,
+		   struct blk_config config)
+{
+	config.path = f->path;
+	/* A test may have prepared it. */
+	if (f->dev.mem.nslots == 0)
+		fix_init(&f->dev, ways);
+	make(f, features, &config, NULL);
+}
+
+void blk_fix_queue(struct blk_fixture *f, unsigned queue)
+{
+	f->queue = queue;
+	f->drv = &f->dev.drv[queue];
 }
 
 void blk_fix_up(struct blk_fixture *f, unsigned ways, uint64_t features)
@@ -278,7 +303,7 @@ void blk_begin(struct blk_fixture *f, struct blk_call *c)
 		bufs[n++] = c->data[i];
 	bufs[n++] = (struct vqd_buf){c->status_at, 1, true};
 	c->head = vqd_add(f->drv, bufs, n);
-	fix_kick(&f->dev, 0);
+	fix_kick(&f->dev, f->queue);
 }
 
 uint8_t blk_status(struct blk_fixture *f, const struct blk_call *c)
@@ -294,7 +319,7 @@ uint8_t blk_run(struct blk_fixture *f, struct blk_call *c, uint32_t *ret_len)
 	uint32_t head, len;
 
 	blk_begin(f, c);
-	fix_wait(&f->dev, 0, &head, &len);
+	fix_wait(&f->dev, f->queue, &head, &len);
 	ck_assert_uint_eq(head, c->head);
 	if (ret_len)
 		*ret_len = len;

@@ -41,7 +41,8 @@ struct fake_engine {
 
 struct blk_fixture {
 	struct dev_fixture dev;
-	struct vq_driver *drv; /* of the one queue */
+	struct vq_driver *drv; /* of the queue that is used */
+	unsigned queue;
 	char path[64];
 	int fd;			  /* of the image, beside the device's own */
 	struct fake_engine *fake; /* NULL: a real one */
@@ -57,6 +58,11 @@ void blk_fix_up_fake(struct blk_fixture *f, unsigned ways, uint64_t features);
 /* The same on an image that goes on with a hole, up to @size. */
 void blk_fix_up_large(struct blk_fixture *f, unsigned ways, uint64_t features,
 		      uint64_t size);
+/* On an image that stands, blk_fix_image(): as @config says, path apart. */
+void blk_fix_up_as(struct blk_fixture *f, unsigned ways, uint64_t features,
+		   struct blk_config config);
+/* Requests go to this queue from now on; it was the first. */
+void blk_fix_queue(struct blk_fixture *f, unsigned queue);
 void blk_fix_up_readonly(struct blk_fixture *f, unsigned ways);
 void blk_fix_down(struct blk_fixture *f);
 

@@ -48,7 +48,7 @@ static void set_size(off_t size)
 
 START_TEST(file_is_measured)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
 	ck_assert_uint_eq(a.size, DISK_BYTES);
 	ck_assert_uint_eq(a.logical, 512);
 	ck_assert_uint_ge(a.physical, 512);
@@ -60,7 +60,7 @@ END_TEST
 START_TEST(one_sector_is_enough)
 {
 	set_size(512);
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
 	ck_assert_uint_eq(a.size, 512);
 }
 END_TEST
@@ -68,7 +68,7 @@ END_TEST
 START_TEST(terabytes_of_hole_are_a_disk)
 {
 	set_size((off_t)8 << 40);
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
 	ck_assert_uint_eq(a.size, UINT64_C(8) << 40);
 }
 END_TEST
@@ -76,7 +76,8 @@ END_TEST
 START_TEST(empty_file_is_refused)
 {
 	set_size(0);
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), -EINVAL);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err),
+			 -EINVAL);
 	assert_sentence(f.path, "empty");
 	ck_assert_int_eq(a.fd, -1);
 }
@@ -85,29 +86,34 @@ END_TEST
 START_TEST(part_of_a_sector_is_refused)
 {
 	set_size(511);
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), -EINVAL);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err),
+			 -EINVAL);
 	assert_sentence(f.path, "511 bytes are not whole sectors of 512");
 	set_size(513);
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), -EINVAL);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err),
+			 -EINVAL);
 	assert_sentence(f.path, "513 bytes are not whole sectors of 512");
 }
 END_TEST
 
 START_TEST(missing_file_is_named)
 {
-	ck_assert_int_eq(blk_image_open(&a, "/nonexistent/x", false, &err),
+	ck_assert_int_eq(blk_image_open(&a, "/nonexistent/x", false, false,
+					&err),
 			 -ENOENT);
 	assert_sentence("/nonexistent/x", "No such file or directory");
-	ck_assert_int_eq(blk_image_open(&a, "", false, NULL), -ENOENT);
+	ck_assert_int_eq(blk_image_open(&a, "", false, false, NULL), -ENOENT);
 }
 END_TEST
 
 START_TEST(directory_and_character_device_are_refused)
 {
-	ck_assert_int_lt(blk_image_open(&a, "/tmp", false, &err), 0);
-	ck_assert_int_eq(blk_image_open(&a, "/tmp", true, &err), -EINVAL);
+	ck_assert_int_lt(blk_image_open(&a, "/tmp", false, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, "/tmp", true, false, &err),
+			 -EINVAL);
 	assert_sentence("/tmp", "neither a file nor a block device");
-	ck_assert_int_eq(blk_image_open(&a, "/dev/null", false, &err), -EINVAL);
+	ck_assert_int_eq(blk_image_open(&a, "/dev/null", false, false, &err),
+			 -EINVAL);
 	assert_sentence("/dev/null", "neither a file nor a block device");
 }
 END_TEST
@@ -118,7 +124,7 @@ START_TEST(fifo_is_refused_without_waiting_for_its_other_end)
 
 	snprintf(path, sizeof(path), "%s.fifo", f.path);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(blk_image_open(&a, path, true, &err), -EINVAL);
+	ck_assert_int_eq(blk_image_open(&a, path, true, false, &err), -EINVAL);
 	assert_sentence(path, "neither a file nor a block device");
 	unlink(path);
 }
@@ -126,46 +132,49 @@ END_TEST
 
 START_TEST(second_writer_is_refused)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
-	ck_assert_int_eq(blk_image_open(&b, f.path, false, &err), -EBUSY);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&b, f.path, false, false, &err),
+			 -EBUSY);
 	assert_sentence(f.path, "in use by another machine, or given twice");
 	blk_image_close(&a);
-	ck_assert_int_eq(blk_image_open(&b, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&b, f.path, false, false, &err), 0);
 }
 END_TEST
 
 START_TEST(readers_share)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, true, &err), 0);
-	ck_assert_int_eq(blk_image_open(&b, f.path, true, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, true, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&b, f.path, true, false, &err), 0);
 	ck_assert(a.readonly);
 }
 END_TEST
 
 START_TEST(writer_and_reader_exclude_each_other)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
-	ck_assert_int_eq(blk_image_open(&b, f.path, true, &err), -EBUSY);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&b, f.path, true, false, &err), -EBUSY);
 	assert_sentence(f.path, "written by another machine, or given twice");
 	blk_image_close(&a);
-	ck_assert_int_eq(blk_image_open(&a, f.path, true, &err), 0);
-	ck_assert_int_eq(blk_image_open(&b, f.path, false, &err), -EBUSY);
+	ck_assert_int_eq(blk_image_open(&a, f.path, true, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&b, f.path, false, false, &err),
+			 -EBUSY);
 }
 END_TEST
 
 /* As a POSIX lock would be. */
 START_TEST(lock_stays_when_another_descriptor_is_closed)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
 	close(open(f.path, O_RDONLY | O_CLOEXEC));
-	ck_assert_int_eq(blk_image_open(&b, f.path, false, &err), -EBUSY);
+	ck_assert_int_eq(blk_image_open(&b, f.path, false, false, &err),
+			 -EBUSY);
 }
 END_TEST
 
 /* Else io_uring gives up where it should wait. */
 START_TEST(descriptor_blocks_and_is_not_inherited)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, false, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, false, false, &err), 0);
 	ck_assert_int_eq(fcntl(a.fd, F_GETFL) & O_NONBLOCK, 0);
 	ck_assert_int_eq(fcntl(a.fd, F_GETFD), FD_CLOEXEC);
 }
@@ -173,7 +182,7 @@ END_TEST
 
 START_TEST(readonly_image_cannot_be_written)
 {
-	ck_assert_int_eq(blk_image_open(&a, f.path, true, &err), 0);
+	ck_assert_int_eq(blk_image_open(&a, f.path, true, false, &err), 0);
 	ck_assert_int_eq(pwrite(a.fd, "x", 1, 0), -1);
 }
 END_TEST

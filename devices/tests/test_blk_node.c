@@ -142,7 +142,7 @@ START_TEST(node_is_locked)
 	struct blk_image im;
 	struct err err;
 
-	ck_assert_int_lt(blk_image_open(&im, node_path, false, &err), 0);
+	ck_assert_int_lt(blk_image_open(&im, node_path, false, false, &err), 0);
 }
 END_TEST
 

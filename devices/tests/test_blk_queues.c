@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Several queues, on one loop and on loops of their own.
+ */
+#include <check.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/loop.h"
+#include "devices/tests/blk_fixture.h"
+
+#define QUEUES 4u
+#define BLOCK  4096u
+/* Rounds that each queue's driver makes beside the others. */
+#define ROUNDS 300u
+
+#define FEATURES (BLK_ALL | BIT_ULL(BLK_F_MQ))
+
+static struct blk_fixture f;
+static struct loop *loops[QUEUES];
+static pthread_t threads[QUEUES];
+static unsigned nloops;
+
+static void *loop_main(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+/* @own: a loop for each queue */
+static void up(bool own, unsigned ways)
+{
+	blk_fix_image(&f, DISK_BYTES);
+	nloops = 0;
+	if (own) {
+		fix_init(&f.dev, ways | FIX_LOOPED);
+		for (; nloops < QUEUES; nloops++) {
+			ck_assert_int_eq(loop_new(&loops[nloops], NULL), 0);
+			ck_assert_int_eq(pthread_create(&threads[nloops], NULL,
+							loop_main,
+							loops[nloops]),
+					 0);
+		}
+		f.dev.env.queue_loops = loops;
+	}
+	blk_fix_up_as(&f, ways, FEATURES,
+		      (struct blk_config){.queues = QUEUES});
+}
+
+/* The device goes while its loops run. */
+static void down(void)
+{
+	blk_fix_down(&f);
+	while (nloops > 0) {
+		loop_stop(loops[--nloops]);
+		pthread_join(threads[nloops], NULL);
+		loop_free(loops[nloops]);
+	}
+}
+
+START_TEST(number_of_queues_is_in_the_configuration)
+{
+	struct blk_config_wire w;
+
+	up(false, (unsigned)_i);
+	memcpy(&w, f.dev.d->config, sizeof(w));
+	ck_assert_uint_eq(le16_get(w.num_queues), QUEUES);
+	ck_assert_uint_eq(f.dev.d->nvqs, QUEUES);
+	down();
+}
+END_TEST
+
+START_TEST(one_queue_offers_no_more)
+{
+	blk_fix_up(&f, (unsigned)_i, BLK_ALL);
+	ck_assert(!(f.dev.d->offered >> BLK_F_MQ & 1));
+	blk_fix_down(&f);
+}
+END_TEST
+
+START_TEST(each_queue_reads_the_disk)
+{
+	up(_i & 1, (unsigned)_i & FIX_SCATTERED);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		iova_t at;
+
+		blk_fix_queue(&f, q);
+		at = vqd_alloc(f.drv, BLOCK);
+		ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 8 * q, at, BLOCK),
+				  BLK_S_OK);
+		blk_assert_memory(&f, at, 8 * q, 8);
+	}
+	down();
+}
+END_TEST
+
+/* A queue alone is reset; the others go on. */
+START_TEST(queue_reset_leaves_the_others_alone)
+{
+	iova_t at;
+
+	up(_i & 1, (unsigned)_i & FIX_SCATTERED);
+	fix_lock(&f.dev);
+	virtio_queue_reset(f.dev.d, virtio_queue(f.dev.d, 1));
+	ck_assert(!f.dev.d->vqs[1].enabled);
+	fix_unlock(&f.dev);
+	blk_fix_queue(&f, 2);
+	at = vqd_alloc(f.drv, BLOCK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 8, at, BLOCK), BLK_S_OK);
+	/* ... and comes back. */
+	fix_lock(&f.dev);
+	vqd_renew(&f.dev.drv[1]);
+	vqd_connect(&f.dev.drv[1], f.dev.d, 1);
+	fix_unlock(&f.dev);
+	blk_fix_queue(&f, 1);
+	at = vqd_alloc(f.drv, BLOCK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 8, at, BLOCK), BLK_S_OK);
+	down();
+}
+END_TEST
+
+/* A driver for each queue; every queue has sectors of its own. */
+static struct blk_fixture mines[QUEUES];
+
+static void *drive(void *arg)
+{
+	const unsigned q = (unsigned)(uintptr_t)arg;
+	struct blk_fixture *mine = &mines[q];
+	uint32_t head, len;
+	iova_t at;
+
+	/* A driver of its own for the fixture's functions. */
+	*mine = f;
+	blk_fix_queue(mine, q);
+	at = vqd_alloc(mine->drv, BLOCK);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct blk_call c = {
+			.type = i % 3 == 2 ? BLK_T_OUT : BLK_T_IN,
+			.sector = 1000 * q + 8 * (i % 100),
+			.data = {{at, BLOCK, i % 3 != 2}},
+			.ndata = 1,
+		};
+
+		/* What is read is written back later, where it was. */
+		if (c.type == BLK_T_OUT)
+			c.sector -= 8;
+		if (c.type == BLK_T_OUT && i % 100 == 0)
+			continue;
+		blk_begin(mine, &c);
+		while (!vqd_get_used(mine->drv, &head, &len))
+			sched_yield();
+		if (head != c.head || blk_status(mine, &c) != BLK_S_OK)
+			return (void *)1;
+	}
+	return NULL;
+}
+
+START_TEST(queues_are_served_side_by_side)
+{
+	pthread_t drivers[QUEUES];
+	struct vq_stats s;
+	void *failed;
+
+	up(_i & 1, FIX_LOOPED | ((unsigned)_i & FIX_SCATTERED));
+	for (unsigned q = 0; q < QUEUES; q++)
+		vqd_interrupts_off(&f.dev.drv[q]);
+	for (unsigned q = 0; q < QUEUES; q++)
+		ck_assert_int_eq(pthread_create(&drivers[q], NULL, drive,
+						(void *)(uintptr_t)q),
+				 0);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		pthread_join(drivers[q], &failed);
+		ck_assert_ptr_null(failed);
+	}
+	for (unsigned q = 0; q < QUEUES; q++)
+		blk_assert_image(&f, 1000 * q, 808);
+	virtio_get_stats(f.dev.d, &s);
+	ck_assert_uint_ge(s.requests, QUEUES * (ROUNDS - 10));
+	ck_assert_uint_eq(s.errors, 0);
+	down();
+}
+END_TEST
+
+START_TEST(resets_with_all_queues_busy)
+{
+	up(_i & 1, FIX_LOOPED | ((unsigned)_i & FIX_SCATTERED));
+	for (unsigned i = 0; i < 50; i++) {
+		for (unsigned q = 0; q < QUEUES; q++) {
+			struct blk_call c = {
+				.type = BLK_T_IN,
+				.sector = q,
+				.ndata = 1,
+			};
+
+			blk_fix_queue(&f, q);
+			for (unsigned k = 0; k < 4; k++) {
+				c.data[0] = (struct vqd_buf){
+					vqd_alloc(f.drv, BLOCK), BLOCK, true};
+				blk_begin(&f, &c);
+			}
+		}
+		fix_start(&f.dev, FEATURES);
+	}
+	blk_fix_queue(&f, 3);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 3, vqd_alloc(f.drv, BLOCK),
+				 BLOCK),
+			  BLK_S_OK);
+	down();
+}
+END_TEST
+
+START_TEST(statistics_count_what_was_done)
+{
+	const unsigned ways = (unsigned)_i;
+	struct vq_stats s;
+	iova_t at;
+
+	blk_fix_up(&f, ways, BLK_ALL);
+	at = vqd_alloc(f.drv, BLOCK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 0, at, BLOCK), BLK_S_OK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_OUT, 0, at, BLOCK), BLK_S_OK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, DISK_SECTORS, at, BLOCK),
+			  BLK_S_IOERR);
+	virtio_get_stats(f.dev.d, &s);
+	ck_assert_uint_eq(s.requests, 3);
+	ck_assert_uint_eq(s.errors, 1);
+	/* Statuses and headers count, data that did not move does not. */
+	ck_assert_uint_eq(s.bytes_in, BLOCK + 1 + 1);
+	ck_assert_uint_eq(s.bytes_out, BLOCK + 3 * 16);
+	ck_assert_uint_ge(s.kicks, 3);
+	ck_assert_uint_eq(s.full, 0);
+	blk_fix_down(&f);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("devices/blk_queues");
+	TCase *tc = tcase_create("queues");
+
+	tcase_add_loop_test(tc, number_of_queues_is_in_the_configuration, 0,
+			    FIX_WAYS);
+	tcase_add_loop_test(tc, one_queue_offers_no_more, 0, FIX_WAYS);
+	tcase_add_loop_test(tc, each_queue_reads_the_disk, 0, 4);
+	tcase_add_loop_test(tc, queue_reset_leaves_the_others_alone, 0, 4);
+	tcase_add_loop_test(tc, queues_are_served_side_by_side, 0, 2);
+	tcase_add_loop_test(tc, resets_with_all_queues_busy, 0, 2);
+	tcase_add_loop_test(tc, statistics_count_what_was_done, 0, FIX_WAYS);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *sr = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
