@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,13 +119,19 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 
 static int dispatch(const struct command *c, int argc, char **argv)
 {
-	struct settings s;
+	/* Large: it has every device that a guest may have. */
+	struct settings *s = calloc(1, sizeof(*s));
 	struct err err = {""};
 	int status = STATUS_HOST;
 
-	if (settings_init(&s, &err) == 0)
-		status = run_command(c, &s, argc, argv, &err);
-	settings_fini(&s);
+	if (!s) {
+		report("out of memory");
+		return STATUS_HOST;
+	}
+	if (settings_init(s, &err) == 0)
+		status = run_command(c, s, argc, argv, &err);
+	settings_fini(s);
+	free(s);
 	if (err.msg[0])
 		report("%s", err.msg);
 	return status;

@@ -70,7 +70,7 @@ int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 		      const struct option_key *keys, size_t n, struct err *err);
 
 /* Lists of keys (setters_list.c). */
-#define DISK_KEYS  7
+#define DISK_KEYS  12
 #define IOMMU_KEYS 5
 #define FS_KEYS	   4
 extern const struct option_key disk_keys[DISK_KEYS];

@@ -22,7 +22,7 @@ static int unknown_key(const char *key, const struct option_key *keys, size_t n,
 		       struct err *err)
 {
 	const char *names[KEYS_MAX], *nearest;
-	char list[128], meant[48] = "";
+	char list[160], meant[48] = "";
 
 	assert(n <= KEYS_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -179,6 +179,51 @@ static int set_disk_transport(struct settings *s, const char *value,
 	return r;
 }
 
+/* "auto", which is 0, or a number. */
+static int set_disk_queues(struct settings *s, const char *value,
+			   struct err *err)
+{
+	if (strcmp(value, "auto") == 0) {
+		new_disk(s)->queues = 0;
+		return 0;
+	}
+	return value_count(value, 1, MACH_DISK_QUEUES_MAX, &new_disk(s)->queues,
+			   err);
+}
+
+static int set_disk_loop(struct settings *s, const char *value, struct err *err)
+{
+	static const char *const words[] = {"shared", "own"};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		new_disk(s)->own_loops = i == 1;
+	return r;
+}
+
+static int set_disk_direct(struct settings *s, const char *value,
+			   struct err *err)
+{
+	return value_switch(value, &new_disk(s)->direct, err);
+}
+
+static int set_disk_bps(struct settings *s, const char *value, struct err *err)
+{
+	return value_size(value, MIB(1), MACH_DISK_BPS_MAX, &new_disk(s)->bps,
+			  err);
+}
+
+static int set_disk_iops(struct settings *s, const char *value, struct err *err)
+{
+	unsigned n;
+	int r = value_count(value, 1, (unsigned)MACH_DISK_IOPS_MAX, &n, err);
+
+	if (r == 0)
+		new_disk(s)->iops = n;
+	return r;
+}
+
 const struct option_key disk_keys[DISK_KEYS] = {
 	{"path", "FILE", set_disk_path},
 	{"ro", "on|off", set_disk_ro},
@@ -187,6 +232,11 @@ const struct option_key disk_keys[DISK_KEYS] = {
 	{"indirect", "on|off", set_disk_indirect},
 	{"reserved", "START-END:msi|reserved", set_disk_reserved},
 	{"transport", "pci|mmio", set_disk_transport},
+	{"queues", "N|auto", set_disk_queues},
+	{"loop", "shared|own", set_disk_loop},
+	{"direct", "on|off", set_disk_direct},
+	{"bps", "SIZE", set_disk_bps},
+	{"iops", "N", set_disk_iops},
 };
 
 int set_disk(struct settings *s, const char *value, struct err *err)

@@ -108,6 +108,13 @@ static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		return err_set(err, EINVAL,
 			       "--disk '%s': id '%.40s' has more than %d bytes",
 			       d->path, d->id, MACH_DISK_ID_MAX);
+	if (d->queues > MACH_DISK_QUEUES_MAX)
+		return err_set(err, EINVAL,
+			       "--disk '%s': %u queues, at most %d fit",
+			       d->path, d->queues, MACH_DISK_QUEUES_MAX);
+	if (d->bps > MACH_DISK_BPS_MAX || d->iops > MACH_DISK_IOPS_MAX)
+		return err_set(err, EINVAL,
+			       "--disk '%s': a limit is out of range", d->path);
 	return d->reserved ? check_disk_reserved(c, d, err) : 0;
 }
 

@@ -17,22 +17,25 @@
 
 struct err;
 
-#define MACH_CPUS_MAX	    64
-#define MACH_DISKS_MAX	    24
-#define MACH_DISK_ID_MAX    20 /* bytes */
-#define MACH_MMIO_MAX	    8  /* devices that are no PCI functions */
-#define MACH_PORTS_MAX	    8
-#define MACH_SHARES_MAX	    8
-#define MACH_NETS_MAX	    4
-#define MACH_NET_QUEUES_MAX 8
-#define MACH_NET_MTU_MIN    1280
-#define MACH_NET_MTU_MAX    65520
-#define MACH_FORWARDS_MAX   16 /* ports of one network */
-#define MACH_RESERVED_MAX   20 /* ranges of one endpoint */
-#define MACH_MEMORY_MIN	    MIB(16)
-#define MACH_MEMORY_MAX	    GIB(1024)
-#define MACH_TABLES_MIN	    MIB(1)
-#define MACH_TABLES_MAX	    GIB(4)
+#define MACH_CPUS_MAX	     64
+#define MACH_DISKS_MAX	     24
+#define MACH_DISK_ID_MAX     20 /* bytes */
+#define MACH_DISK_QUEUES_MAX 64
+#define MACH_DISK_BPS_MAX    (UINT64_C(1) << 40)
+#define MACH_DISK_IOPS_MAX   UINT64_C(1000000000)
+#define MACH_MMIO_MAX	     8 /* devices that are no PCI functions */
+#define MACH_PORTS_MAX	     8
+#define MACH_SHARES_MAX	     8
+#define MACH_NETS_MAX	     4
+#define MACH_NET_QUEUES_MAX  8
+#define MACH_NET_MTU_MIN     1280
+#define MACH_NET_MTU_MAX     65520
+#define MACH_FORWARDS_MAX    16 /* ports of one network */
+#define MACH_RESERVED_MAX    20 /* ranges of one endpoint */
+#define MACH_MEMORY_MIN	     MIB(16)
+#define MACH_MEMORY_MAX	     GIB(1024)
+#define MACH_TABLES_MIN	     MIB(1)
+#define MACH_TABLES_MAX	     GIB(4)
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {
@@ -69,6 +72,11 @@ struct mach_disk {
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
 	enum mach_transport transport;
+	unsigned queues; /* 0: one for each vCPU */
+	bool own_loops;	 /* a thread for each queue; else the machine's */
+	bool direct;	 /* past the host's page cache */
+	/* Limits a second, up to the maxima above; 0: none */
+	uint64_t bps, iops;
 };
 
 /* A directory of the host, by virtiofs. */

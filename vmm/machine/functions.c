@@ -6,11 +6,13 @@
  * or goes.  The endpoint id of a function is its requester id; tests of guests
  * may have a distance between them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
 #include "core/err.h"
 #include "devices/blk.h"
+#include "devices/blk/limit.h"
 #include "devices/console.h"
 #include "devices/fs.h"
 #include "devices/net.h"
@@ -21,6 +23,11 @@
 #include "virtio/pci.h"
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
+
+static_assert(MACH_DISK_QUEUES_MAX <= BLK_QUEUES_MAX &&
+		      MACH_DISK_BPS_MAX <= BLK_LIMIT_BPS_MAX &&
+		      MACH_DISK_IOPS_MAX <= BLK_LIMIT_IOPS_MAX,
+	      "what the configuration allows, the disk can do");
 
 /* A function that is about to get its device. */
 static struct mach_func *next_func(struct mach *m, unsigned slot,
@@ -192,6 +199,14 @@ static int add_rng(struct mach *m, struct err *err)
 	return r < 0 ? r : plug(m, f, err);
 }
 
+/* By MMIO one queue alone has a doorbell. */
+static unsigned disk_queues(const struct mach *m, const struct mach_disk *d)
+{
+	if (d->queues)
+		return d->queues;
+	return d->transport == MACH_MMIO ? 1 : m->config.cpus;
+}
+
 static int add_disk(struct mach *m, unsigned index, struct err *err)
 {
 	const struct mach_disk *d = &m->config.disks[index];
@@ -200,6 +215,10 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		.readonly = d->readonly,
 		.no_indirect = d->no_indirect,
 		.id = d->id,
+		.queues = disk_queues(m, d),
+		.direct = d->direct,
+		.bps = d->bps,
+		.iops = d->iops,
 	};
 	struct virtio_dev_env env;
 	struct mach_func *f;
@@ -217,9 +236,18 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 	if (r < 0)
 		return r;
 	env = env_of(m, f);
-	r = blk_new(&f->dev, &env, &config, err);
-	if (r < 0)
+	if (d->own_loops)
+		r = own_loops_init(&f->loops, config.queues, err);
+	if (r == 0 && d->own_loops) {
+		env.queue_loops = f->loops.loops;
+		env.loop = f->loops.loops[0];
+	}
+	if (r == 0)
+		r = blk_new(&f->dev, &env, &config, err);
+	if (r < 0) {
+		own_loops_fini(&f->loops);
 		return r;
+	}
 	return d->transport == MACH_MMIO ? plug_mmio(m, f, err)
 					 : plug(m, f, err);
 }
@@ -334,7 +362,23 @@ void mach_remove_functions(struct mach *m)
 		vmmio_fini(&f->mmio);
 		vpci_free(f->pci);
 		virtio_dev_free(f->dev);
+		own_loops_fini(&f->loops);
 	}
+}
+
+int mach_start_loops(struct mach *m, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < m->nfuncs; i++)
+		r = own_loops_start(&m->funcs[i].loops, m->funcs[i].name, err);
+	return r;
+}
+
+void mach_stop_loops(struct mach *m)
+{
+	for (unsigned i = 0; i < m->nfuncs; i++)
+		own_loops_stop(&m->funcs[i].loops);
 }
 
 /* Devices first: no transfer is left when the IOMMU forgets its mappings. */

@@ -22,6 +22,7 @@
 #include "vmm/machine/config.h"
 #include "vmm/machine/console_mux.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/own_loops.h"
 #include "vmm/machine/platform.h"
 #include "vmm/machine/pvpanic_pci.h"
 #include "vmm/machine/slot.h"
@@ -49,6 +50,7 @@ struct mach_func {
 	struct dma identity;		      /* its view when it is not */
 	struct dma *dma;		      /* the one it has */
 	char name[16];
+	struct own_loops loops; /* none: the machine's loop serves it */
 };
 
 #define MACH_FUNCS_MAX PCI_SLOTS_MAX
@@ -119,6 +121,9 @@ unsigned mach_reserved_regions(const struct mach_reserved *list,
 int mach_add_functions(struct mach *m, struct err *err);
 void mach_remove_functions(struct mach *m);
 void mach_reset_functions(struct mach *m);
+/* Of devices that have their own; mach_stop_loops() also after a failure. */
+int mach_start_loops(struct mach *m, struct err *err);
+void mach_stop_loops(struct mach *m);
 
 /* net.c: network @index as its device wants it; @forwards has room for those
  * of @n and outlives @c. */

@@ -268,7 +268,7 @@ static int start_loop(struct mach *m, struct err *err)
 	if (r)
 		return err_errno(err, r, "cannot start the loop's thread");
 	m->loop_running = true;
-	return 0;
+	return mach_start_loops(m, err);
 }
 
 static int start_vcpus(struct mach *m, struct err *err)
@@ -425,6 +425,7 @@ int mach_run(struct mach *m, enum mach_outcome *ret_o, struct err *err)
 			break;
 		r = forget_reboot(m) ? restart(m, err) : 0;
 	}
+	mach_stop_loops(m);
 	if (m->loop_running) {
 		loop_stop(m->loop);
 		pthread_join(m->loop_thread, NULL);
