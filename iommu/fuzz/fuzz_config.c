@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
@@ -32,12 +33,19 @@ static void drop_line(enum log_level level, const char *line)
 	(void)level, (void)line;
 }
 
+static void unmake(void)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(rigs); n++)
+		vrig_fini(&rigs[n]);
+}
+
 static void make(void)
 {
 	log_set_sink(drop_line);
 	for (unsigned n = 0; n < ARRAY_SIZE(rigs); n++)
 		vrig_init(&rigs[n], (enum iommu_topology_form)n, NULL);
 	made = true;
+	(void)atexit(unmake);
 }
 
 static uint64_t expected(uint64_t off, unsigned width)

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "core/bits.h"
 #include "core/le.h"
@@ -55,6 +56,11 @@ static void reserve(struct rig *r)
 	assert(err == 0);
 }
 
+static void unmake(void)
+{
+	vrig_fini(&v);
+}
+
 static void make(void)
 {
 	struct iommu_config c = rig_config();
@@ -70,6 +76,7 @@ static void make(void)
 		log_set_sink(drop_line);
 		vrig_init_prepared(&v, IOMMU_TOPOLOGY_NONE, &c, reserve);
 		made = true;
+		(void)atexit(unmake);
 	}
 	vrig_up(&v, VRIG_FEATURES);
 	m = (struct model){.config = c};

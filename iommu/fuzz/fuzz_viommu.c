@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
@@ -27,12 +28,18 @@ static void drop_line(enum log_level level, const char *line)
 	(void)level, (void)line;
 }
 
+static void unmake(void)
+{
+	vrig_fini(&v);
+}
+
 static void make(void)
 {
 	if (!made) {
 		log_set_sink(drop_line);
 		vrig_init(&v, IOMMU_TOPOLOGY_NATIVE, NULL);
 		made = true;
+		(void)atexit(unmake);
 	}
 	vrig_up(&v, VRIG_FEATURES);
 }
