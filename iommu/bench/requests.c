@@ -55,10 +55,11 @@ struct vcpu {
 struct crew {
 	enum way way;
 	uint64_t exit_ns, gap_ns, poll_ns;
+	uint64_t end_ns; /* of the measurement */
 	unsigned nvcpus;
 	struct vcpu vcpus[VCPUS_MAX];
 	pthread_spinlock_t guest_lock;
-	_Atomic bool stop, server_stop;
+	_Atomic bool stop; /* the server, or the device */
 	/* WAY_LOOP and WAY_POLL */
 	pthread_t server;
 	int kick_fd;
@@ -178,9 +179,11 @@ static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
 
-	while (!atomic_load_explicit(&crew.stop, memory_order_relaxed)) {
+	for (;;) {
 		uint64_t begin = now_ns();
 
+		if (begin >= crew.end_ns)
+			return NULL;
 		one_op(&crew, v);
 		if (v->nlatencies < LATENCIES)
 			v->latencies[v->nlatencies++] =
@@ -188,7 +191,6 @@ static void *vcpu_main(void *arg)
 		v->ops++;
 		spin_for(crew.gap_ns);
 	}
-	return NULL;
 }
 
 /*
@@ -216,8 +218,7 @@ static void poll_ring(struct crew *c)
 			continue;
 		}
 		if (now_ns() - last < c->poll_ns &&
-		    !atomic_load_explicit(&c->server_stop,
-					  memory_order_relaxed)) {
+		    !atomic_load_explicit(&c->stop, memory_order_relaxed)) {
 			cpu_relax();
 			continue;
 		}
@@ -234,7 +235,7 @@ static void *server_main(void *arg)
 {
 	struct crew *c = arg;
 
-	while (!atomic_load(&c->server_stop)) {
+	while (!atomic_load(&c->stop)) {
 		struct pollfd p = {.fd = c->kick_fd, .events = POLLIN};
 
 		(void)poll(&p, 1, -1);
@@ -294,22 +295,20 @@ static void vcpu_reset(struct vcpu *v, unsigned k)
 static void run(unsigned ms)
 {
 	atomic_store(&crew.stop, false);
-	atomic_store(&crew.server_stop, false);
 	atomic_store(&crew.polling, false);
 	for (unsigned k = 0; k < crew.nvcpus; k++)
 		vcpu_reset(&crew.vcpus[k], k);
+	crew.end_ns = now_ns() + ms * UINT64_C(1000000);
 	if (crew.way != WAY_EXIT)
 		(void)pthread_create(&crew.server, NULL, server_main, &crew);
 	for (unsigned k = 0; k < crew.nvcpus; k++)
 		(void)pthread_create(&crew.vcpus[k].thread, NULL, vcpu_main,
 				     &crew.vcpus[k]);
-	(void)usleep(ms * 1000);
-	atomic_store(&crew.stop, true);
 	for (unsigned k = 0; k < crew.nvcpus; k++)
 		pthread_join(crew.vcpus[k].thread, NULL);
 	crew.server_ns = 0;
 	if (crew.way != WAY_EXIT) {
-		atomic_store(&crew.server_stop, true);
+		atomic_store(&crew.stop, true);
 		eventfd_signal(crew.kick_fd);
 		pthread_join(crew.server, NULL);
 	}
@@ -338,22 +337,20 @@ static void measure(struct samples *s, unsigned ms, bool busy)
 		    "us/op");
 }
 
-static void ways(struct samples *s, unsigned ms, unsigned nbusy)
+static void ways(struct samples *s, unsigned ms, unsigned nvcpus, bool busy)
 {
 	static const unsigned exits_us[] = {0, 2, 20, 70};
 	static const unsigned gaps_us[] = {0, 50};
-	static const unsigned nvcpus[] = {1, VCPUS_MAX};
 
-	for (unsigned n = 0; n < ARRAY_SIZE(nvcpus); n++)
-		for (unsigned e = 0; e < ARRAY_SIZE(exits_us); e++)
-			for (unsigned g = 0; g < ARRAY_SIZE(gaps_us); g++)
-				for (unsigned w = 0; w < WAYS; w++) {
-					crew.way = (enum way)w;
-					crew.nvcpus = nvcpus[n];
-					crew.exit_ns = exits_us[e] * 1000u;
-					crew.gap_ns = gaps_us[g] * 1000u;
-					measure(s, ms, nbusy > 0);
-				}
+	crew.nvcpus = nvcpus;
+	for (unsigned e = 0; e < ARRAY_SIZE(exits_us); e++)
+		for (unsigned g = 0; g < ARRAY_SIZE(gaps_us); g++)
+			for (unsigned w = 0; w < WAYS; w++) {
+				crew.way = (enum way)w;
+				crew.exit_ns = exits_us[e] * 1000u;
+				crew.gap_ns = gaps_us[g] * 1000u;
+				measure(s, ms, busy);
+			}
 }
 
 /*
@@ -457,7 +454,7 @@ static void set_up(void)
 
 struct options {
 	bool json;
-	unsigned rounds, ms, nbusy, poll_us;
+	unsigned rounds, ms, nvcpus, nbusy, poll_us;
 	const char *filter;
 };
 
@@ -465,12 +462,14 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: iommu-requests-bench [--json] [--rounds N] [--ms N] "
-		"[--busy N]\n"
-		"                            [--poll-us N] [--only GROUP]\n"
+		"[--vcpus N]\n"
+		"                            [--busy N] [--poll-us N] "
+		"[--only GROUP]\n"
 		"\n"
 		"  --json        one object a line instead of tables\n"
 		"  --rounds N    samples of each case (5)\n"
 		"  --ms N        length of a sample (100)\n"
+		"  --vcpus N     1 to 4 (1)\n"
 		"  --busy N      beside N threads that never rest (0)\n"
 		"  --poll-us N   how long the ring is looked at in vain (100)\n"
 		"  --only GROUP  ways or batches\n"
@@ -500,6 +499,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"rounds", required_argument, NULL, 'r'},
 		{"ms", required_argument, NULL, 'm'},
+		{"vcpus", required_argument, NULL, 'v'},
 		{"busy", required_argument, NULL, 'b'},
 		{"poll-us", required_argument, NULL, 'p'},
 		{"only", required_argument, NULL, 'o'},
@@ -519,6 +519,8 @@ static void parse(struct options *o, int argc, char **argv)
 			o->rounds = number(optarg);
 		} else if (c == 'm') {
 			o->ms = number(optarg);
+		} else if (c == 'v') {
+			o->nvcpus = number(optarg);
 		} else if (c == 'b') {
 			o->nbusy = number(optarg);
 		} else if (c == 'p') {
@@ -540,10 +542,15 @@ static bool wanted(const struct options *o, const char *group)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.rounds = 5, .ms = 100, .poll_us = 100};
+	struct options o = {
+		.rounds = 5, .ms = 100, .nvcpus = 1, .poll_us = 100};
 	struct samples s = {0};
 
 	parse(&o, argc, argv);
+	if (o.nvcpus > VCPUS_MAX) {
+		usage(stderr);
+		return 2;
+	}
 	set_up();
 	crew.poll_ns = o.poll_us * UINT64_C(1000);
 	for (unsigned n = 0; n < o.nbusy; n++) {
@@ -553,7 +560,7 @@ int main(int argc, char **argv)
 		(void)pthread_detach(thread);
 	}
 	for (unsigned r = 0; r < o.rounds && wanted(&o, "ways"); r++)
-		ways(&s, o.ms, o.nbusy > 0);
+		ways(&s, o.ms, o.nvcpus, o.nbusy > 0);
 	if (wanted(&o, "batches"))
 		batches(&s, o.rounds);
 	samples_print(&s, "iommu-requests", o.json);
