@@ -7,7 +7,7 @@ _moat() {
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W \
-			"run list stop console check topology help version" -- "$word")
+			"run list stop console check topology iommu trace help version" -- "$word")
 		return
 	fi
 	for ((i = 2; i < COMP_CWORD; i++)); do
@@ -24,7 +24,7 @@ _moat() {
 		;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W \
-			"run list stop console check topology options" -- "$word")
+			"run list stop console check topology iommu trace options" -- "$word")
 		return
 		;;
 	esac

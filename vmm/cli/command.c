@@ -6,24 +6,40 @@
 #include "core/bits.h"
 #include "vmm/cli/words.h"
 
+/* A screen of 24 lines, with the shell's own above and below. */
+static const char run_text[] =
+	"  moat run -- uname -a\n"
+	"  moat run --share . -- make check\n"
+	"  moat run --kernel bzImage --timeout 5m --log kernel.log -- ./test\n"
+	"  moat run --disk root.img --root disk -- sh\n"
+	"  moat run --kernel vmlinuz --disk root.img --cmdline root=/dev/vda\n"
+	"\n"
+	"guest    --kernel FILE  --initrd FILE  --cmdline STR  --cpus N  "
+	"--memory SIZE\n"
+	"         --disk FILE[,ro=on]  --fs DIR,tag=NAME  --iommu on|off|auto  "
+	"--net user\n"
+	"COMMAND  --share DIR[,ro=on]  --rw DIR  --root initrd|disk[:TYPE]|DIR\n"
+	"         --env KEY[=VALUE]  --pwd DIR  --user NAME\n"
+	"output   --log FILE  --junit FILE  --output tty|none|file=FILE  "
+	"--trace FILE\n"
+	"the run  --timeout TIME  --name NAME  --no-reboot  --config FILE  "
+	"-v  -h\n"
+	"\n"
+	"COMMAND sees this host's files; it changes only those of --share and "
+	"--rw.\n"
+	"Status: COMMAND's; 255 panic or crash, 124 timeout, 125 moat's own "
+	"failure\n"
+	"(without a COMMAND: 0 power-off, 2 usage, 1 host fault).\n"
+	"On a terminal Ctrl-a x ends the run, Ctrl-a h helps.\n"
+	"'moat help options' explains each option, 'man moat' all there is.\n";
+
 static const struct command table[] = {
 	{
 		.name = "run",
 		.args = "[OPTION]... [-- COMMAND [ARG]...]",
 		.help = "run a command in a guest, or a whole guest",
-		.more = "  moat run -- uname -a\n"
-			"  moat run --share . -- make check\n"
-			"  moat run --kernel bzImage --timeout 5m "
-			"--log kernel.log -- ./test\n"
-			"  moat run --disk root.img --root disk -- sh\n"
-			"  moat run --kernel vmlinuz --disk root.img "
-			"--cmdline root=/dev/vda\n"
-			"\n"
-			"On a terminal Ctrl-a x ends the run, Ctrl-a h helps.\n"
-			"Status: the COMMAND's; 255 panic or crash, 124 "
-			"timeout, 125 moat's failure\n"
-			"(without a COMMAND: 0 power-off, 2 usage, 1 host "
-			"fault).\n",
+		.more = run_text,
+		.brief = true,
 		.run = command_run,
 	},
 	{
@@ -62,7 +78,8 @@ static const struct command table[] = {
 		.help = "print the PCI tree of a machine and what its IOMMU "
 			"manages",
 		.more = "The options are those of 'moat run'; no guest is "
-			"started.\n",
+			"started. 'moat help options'\nexplains them.\n",
+		.brief = true,
 		.run = command_topology,
 	},
 	{

@@ -22,6 +22,7 @@ struct command {
 	const char *args;	 /* behind the name in --help */
 	const char *help;	 /* one line */
 	const char *more;	 /* examples and the like, may be NULL */
+	bool brief;		 /* --help does not list the options */
 	enum option_scope scope; /* which options it has */
 	const char *operand;	 /* the word it takes, as in args; or NULL */
 	command_fn run;

@@ -75,13 +75,11 @@ void help_print_command(const struct command *c, FILE *out)
 		c->args ? " " : "", c->args ? c->args : "",
 		c->help[0] - 'a' + 'A', c->help + 1);
 	if (c->more)
-		fprintf(out, "%s\n", c->more);
-	for (size_t i = 0; i < n; i++) {
-		if (option_in(&o[i], c->scope) && !o[i].rare)
+		fprintf(out, "%s%s", c->more, c->brief ? "" : "\n");
+	for (size_t i = 0; i < n && !c->brief; i++) {
+		if (option_in(&o[i], c->scope))
 			print_option(&o[i], false, out);
 	}
-	if (c->scope == OPTION_MACHINE)
-		fputs("\n'moat help options' lists all of them.\n", out);
 }
 
 void help_print_options(FILE *out)

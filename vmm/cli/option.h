@@ -34,7 +34,7 @@ struct cli_option {
 	enum option_kind kind;
 	enum option_scope scope;
 	bool not_in_file; /* may not stand in a configuration file */
-	bool rare;	  /* not in --help, which fits a screen */
+	bool rare;	  /* not on the screen of moat run --help */
 	bool repeatable;  /* each use adds; else the last one counts */
 	const char *arg;  /* its value in --help; NULL for a bare flag */
 	const char *help; /* one line, no full stop */
