@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# bash completion for moat.  The options are those that moat itself prints.
+# bash completion for moat.  Commands, options and their values are those that
+# moat itself prints.
+
+_moat_commands() {
+	moat help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+# _moat_help COMMAND - the text that has its options, a line each
+_moat_help() {
+	case $1 in
+	run | topology) moat help options ;;
+	*) moat "$1" --help ;;
+	esac 2>/dev/null
+}
 
 _moat() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} i
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]} words='' i
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W \
-			"run list stop console check topology iommu trace help version" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$(_moat_commands)" -- "$word")
 		return
 	fi
 	for ((i = 2; i < COMP_CWORD; i++)); do
@@ -16,30 +29,22 @@ _moat() {
 			return
 		fi
 	done
-	case ${COMP_WORDS[1]} in
-	stop | console)
-		mapfile -t COMPREPLY < <(compgen -W \
-			"$(moat list 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")
-		return
-		;;
-	help)
-		mapfile -t COMPREPLY < <(compgen -W \
-			"run list stop console check topology iommu trace options" -- "$word")
-		return
-		;;
+	case $command in
+	stop | console) words=$(moat list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	help) words="$(_moat_commands) options" ;;
 	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "-- $(moat help options 2>/dev/null |
-			sed -n 's/.*\(--[a-z-]*\).*/\1/p')" -- "$word")
-		return
+		words=$(_moat_help "$command" | sed -n 's/^  .*\(--[a-z][a-z-]*\).*/\1/p')
+		[[ $command != run ]] || words+=' --'
+	elif [[ $before == --* ]]; then # "on|off|auto", or something like FILE
+		words=$(_moat_help "$command" |
+			sed -n "s/^  .*$before \([a-z]*|[a-z|]*\).*/\1/p" | tr '|' ' ')
 	fi
 	case $before in
-	--share | --rw | --root | --modules | --cache) compopt -o dirnames ;;
-	--user) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
-	--iommu | --viot | --rng | --pvpanic | --pvh)
-		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$word")
-		;;
-	*) compopt -o default ;;
+	--share | --rw | --root | --modules | --cache | --pwd) compopt -o dirnames ;;
+	--user) words=$(compgen -u) ;;
+	*) [[ $words ]] || compopt -o default ;;
 	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 complete -F _moat moat

@@ -1,17 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# fish completion for moat.  The options are those that moat itself prints.
+# fish completion for moat.  Commands and options are those that moat itself
+# prints.
 
+function __moat_commands
+	moat help 2>/dev/null | string match -rg '^  ([a-z]+) +(.*)' | while read -l name
+		read -l text
+		printf '%s\t%s\n' $name $text
+	end
+end
+
+# The options of the command that is being typed
 function __moat_options
-	moat help options 2>/dev/null | string match -rg -- '--([a-z-]+)' | string replace -r '^' -- '--'
+	set -l words (commandline -opc)
+	set -l name $words[2]
+	if contains -- $name run topology
+		moat help options
+		test $name = topology; or echo '  --'
+	else
+		moat $name --help
+	end 2>/dev/null | string match -rg '^  .*(--[a-z-]*)'
 end
 
 function __moat_guests
 	moat list 2>/dev/null | tail -n +2 | string replace -r ' .*' ''
 end
 
-set -l commands run list stop console check topology iommu trace help version
-complete -c moat -f -n "not __fish_seen_subcommand_from $commands" -a "$commands"
-complete -c moat -f -n "__fish_seen_subcommand_from stop console" -a "(__moat_guests)"
-complete -c moat -f -n "__fish_seen_subcommand_from help" -a "run list stop console check topology iommu trace options"
-complete -c moat -F -n "__fish_seen_subcommand_from run topology; and not contains -- -- (commandline -opc)" -a "(__moat_options) --"
-complete -c moat -n "contains -- -- (commandline -opc)" -a "(__fish_complete_subcommand --commandline)"
+function __moat_behind_dashes
+	contains -- -- (commandline -opc)
+end
+
+complete -c moat -f -n "__fish_is_first_arg" -a "(__moat_commands)"
+complete -c moat -f -n "__fish_seen_subcommand_from stop console; and not __moat_behind_dashes" -a "(__moat_guests)"
+complete -c moat -f -n "__fish_seen_subcommand_from help" -a "(__moat_commands) options"
+complete -c moat -F -n "not __fish_is_first_arg; and not __moat_behind_dashes" -a "(__moat_options)"
+complete -c moat -n __moat_behind_dashes -a "(__fish_complete_subcommand --commandline)"

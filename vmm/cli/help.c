@@ -87,6 +87,8 @@ void help_print_options(FILE *out)
 	size_t n;
 	const struct cli_option *o = option_table(&n);
 
-	for (size_t i = 0; i < n; i++)
-		print_option(&o[i], true, out);
+	for (size_t i = 0; i < n; i++) {
+		if (option_in(&o[i], OPTION_MACHINE))
+			print_option(&o[i], true, out);
+	}
 }

@@ -12,10 +12,11 @@ struct command;
 /* What moat is and which commands it has. */
 void help_print(FILE *out);
 
-/* One command and its options but for rare ones. */
+/* One command: its options, or for those of a machine, which has many, the
+ * ones to know. */
 void help_print_command(const struct command *c, FILE *out);
 
-/* All options there are. */
+/* All options of a machine, with the keys of their lists. */
 void help_print_options(FILE *out);
 
 #endif

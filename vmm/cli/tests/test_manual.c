@@ -146,8 +146,9 @@ START_TEST(help_has_every_option_that_the_command_has)
 
 	for (size_t i = 0; i < n; i++) {
 		head_of(&o[i], line + 3, sizeof(line) - 3);
-		ck_assert_msg(strstr(all, line), "no line '%s'", line);
-		ck_assert_ptr_nonnull(strstr(all, o[i].help));
+		ck_assert_msg((strstr(all, line) && strstr(all, o[i].help)) ==
+				      (o[i].scope != OPTION_IOMMU),
+			      "'%s'", line);
 		ck_assert_int_eq(strstr(iommu, line) != NULL,
 				 o[i].scope != OPTION_MACHINE);
 		ck_assert_int_eq(strstr(check, line) != NULL,
