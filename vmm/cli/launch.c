@@ -9,10 +9,10 @@
 #include "core/bits.h"
 #include "core/err.h"
 #include "vmm/cli/command.h"
+#include "vmm/cli/observe.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
-#include "vmm/control/server.h"
 
 static struct launch *of_guard(struct guard *g)
 {
@@ -84,7 +84,9 @@ static int run_guest(struct launch *l, struct err *err)
 	if (l->tty && terminal_open(STDIN_FILENO))
 		terminal_raw();
 	guard_watch(&l->guard, l->m);
+	l->times.guest = launch_now();
 	(void)mach_run(l->m, &outcome, err);
+	l->times.ended = launch_now();
 	if (!isatty(STDOUT_FILENO))
 		terminal_close();
 	launch_drain_streams(l);
@@ -117,16 +119,15 @@ static void report_iommu(const struct launch *l)
 
 static int make_and_run(struct launch *l, struct err *err)
 {
-	const char *path = l->settings->control_path;
 	struct control *control = NULL;
 	int status = STATUS_LAUNCH;
 
 	if (mach_new(&l->m, &l->config, 0, err) < 0)
 		return STATUS_LAUNCH;
 	report_iommu(l);
-	if (!path || control_new(&control, l->m, path, err) == 0)
+	if (observe_start(&control, l->settings, l->m, err) == 0)
 		status = run_machine(l, err);
-	control_free(control);
+	observe_stop(control);
 	mach_free(l->m);
 	return status;
 }
@@ -176,7 +177,7 @@ static int run_reported(struct launch *l, struct err *err)
 	struct err other = {""};
 	int status;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &l->start);
+	l->times.start = launch_now();
 	status = run_named(l, err);
 	if (err->msg[0]) {
 		l->trouble = "moat";

@@ -7,7 +7,6 @@
 #define MOAT_VMM_CLI_LAUNCH_H
 
 #include <stdbool.h>
-#include <time.h>
 
 #include "core/buf.h"
 #include "core/loop.h"
@@ -25,6 +24,15 @@
 #define LAUNCH_BOOT_MS 120000
 
 enum launch_stream { LAUNCH_IN, LAUNCH_OUT, LAUNCH_ERR, LAUNCH_STREAMS };
+
+/* Seconds of CLOCK_MONOTONIC; 0: not yet. */
+struct launch_times {
+	double start; /* of us */
+	double guest; /* of its processors */
+	double command;
+	double exited; /* the command */
+	double ended;  /* the machine */
+};
 
 struct launch {
 	struct settings *settings;
@@ -44,7 +52,7 @@ struct launch {
 	unsigned nconsoles; /* of the four that are made */
 	struct tail tail;   /* of the kernel's text */
 	struct loop_timer boot_timer;
-	struct timespec start;
+	struct launch_times times;
 	uint16_t cols, rows; /* what the guest knows */
 	/* On the loop; read when it runs no more. */
 	bool input_over, closed_input;
@@ -76,6 +84,12 @@ void launch_fini_streams(struct launch *l);
 void launch_news(struct launch *l);
 /* The window may have another size; any thread. */
 void launch_resized(struct launch *l);
+
+/* launch_times.c */
+double launch_now(void);
+/* With --verbose: where the time has gone, for a command that ended. */
+void launch_report_times(const struct launch *l,
+			 const struct session_news *news);
 
 /* launch_end.c: write settings.junit_path.  Return: 0 or -errno with a
  * sentence. */

@@ -13,6 +13,7 @@
 #include "core/err.h"
 #include "core/fd.h"
 #include "vmm/cli/launch.h"
+#include "vmm/cli/observe.h"
 #include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
@@ -139,6 +140,10 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 	struct session_news news;
 
 	session_get(&l->session, &news);
+	if (l->settings->verbosity > 0) {
+		observe_report(l->m);
+		launch_report_times(l, &news);
+	}
 	if (news.state == SESSION_EXITED)
 		return news.status;
 	if (news.state == SESSION_FAILED) {
@@ -166,22 +171,13 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 	return STATUS_LAUNCH;
 }
 
-static double seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) +
-	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 int launch_write_junit(struct launch *l, int status, struct err *err)
 {
 	const struct settings *s = l->settings;
 	const struct junit j = {
 		.command = (const char *const *)s->command,
 		.kernel = l->kernel.path ? l->kernel.path : "",
-		.seconds = seconds_since(&l->start),
+		.seconds = launch_now() - l->times.start,
 		.status = status,
 		.trouble = l->trouble,
 		.text = l->why,

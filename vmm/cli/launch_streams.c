@@ -159,6 +159,8 @@ void launch_news(struct launch *l)
 	session_get(&l->session, &news);
 	if (news.state != SESSION_BOOTING)
 		loop_timer_cancel(&l->boot_timer);
+	if (news.state >= SESSION_RUNNING && l->times.command == 0)
+		l->times.command = launch_now();
 	close_input(l);
 	launch_resized(l);
 	if (news.state == SESSION_FAILED)
@@ -166,6 +168,7 @@ void launch_news(struct launch *l)
 	if (news.state != SESSION_EXITED || l->draining)
 		return;
 	l->draining = true;
+	l->times.exited = launch_now();
 	l->wanted = 2;
 	host_console_expect(&l->streams[LAUNCH_OUT], news.out);
 	host_console_expect(&l->streams[LAUNCH_ERR], news.err);

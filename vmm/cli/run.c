@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +10,13 @@
 #include "vmm/cli/command.h"
 #include "vmm/cli/guard.h"
 #include "vmm/cli/host_console.h"
+#include "vmm/cli/observe.h"
 #include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
 #include "vmm/cli/service.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
-#include "vmm/control/server.h"
 #include "vmm/machine/machine.h"
 
 /* Times 100 ms for a reader who does not, once the end has been asked for. */
@@ -167,24 +166,6 @@ static int open_output(struct run *run, struct err *err)
 	return r;
 }
 
-static int open_trace(struct run *run, struct err *err)
-{
-	const struct settings *s = run->settings;
-	int fd;
-
-	if (!s->trace_path)
-		return 0;
-	fd = output_file_open(s, "--trace '", s->trace_path, err);
-	return fd < 0 ? fd : mach_trace(run->m, fd, err);
-}
-
-static int open_control(struct run *run, struct err *err)
-{
-	const char *path = run->settings->control_path;
-
-	return path ? control_new(&run->control, run->m, path, err) : 0;
-}
-
 static bool wait_for_reader(struct host_console *c)
 {
 	struct run *run = of_console(c);
@@ -194,62 +175,6 @@ static bool wait_for_reader(struct host_console *c)
 	    run->drain_waits++ >= DRAIN_WAITS)
 		run->drain_cut = true;
 	return !run->drain_cut;
-}
-
-static void report_iommu_stats(struct mach *m)
-{
-	struct iommu_stats s;
-
-	if (!mach_iommu_stats(m, &s))
-		return;
-	report("IOMMU: %" PRIu64 " attaches, %" PRIu64 " detaches, %" PRIu64
-	       " maps, %" PRIu64 " unmaps, %" PRIu64 " rejected",
-	       s.attaches, s.detaches, s.maps, s.unmaps, s.rejected);
-	report("IOMMU: %" PRIu64 " translations, %" PRIu64
-	       " cache hits, %" PRIu64 " walks, %" PRIu64 " faults",
-	       s.translations, s.cache_hits, s.walks, s.faults);
-}
-
-static void report_nets(struct mach *m)
-{
-	char *text = NULL, *rest, *line;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return;
-	mach_print_nets(m, f);
-	if (fclose(f) != 0)
-		return;
-	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line)
-			report("%s", line);
-	}
-	free(text);
-}
-
-/* "kind count" lines as one of ours. */
-static void report_exits(struct mach *m)
-{
-	char line[256] = "";
-	char *text = NULL, *rest, *kind;
-	size_t len, at = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return;
-	mach_print_exits(m, f);
-	if (fclose(f) != 0)
-		return;
-	rest = text;
-	while ((kind = strsep(&rest, "\n")) && at < sizeof(line)) {
-		if (*kind)
-			at += (size_t)snprintf(line + at, sizeof(line) - at,
-					       "%s%s", at ? ", " : "", kind);
-	}
-	free(text);
-	report("exits: %s", line);
 }
 
 static void report_outcome(struct run *run, enum mach_outcome outcome)
@@ -279,11 +204,8 @@ static void report_outcome(struct run *run, enum mach_outcome outcome)
 	case MACH_FAILED:
 		break;
 	}
-	if (verbose) {
-		report_iommu_stats(run->m);
-		report_nets(run->m);
-		report_exits(run->m);
-	}
+	if (verbose)
+		observe_report(run->m);
 }
 
 /* The status of a run that was ended from outside.  A signal's comes last, in
@@ -358,8 +280,8 @@ static int run_machine(struct run *run, struct err *err)
 {
 	int status = STATUS_HOST;
 
-	if (open_output(run, err) < 0 || open_trace(run, err) < 0 ||
-	    open_control(run, err) < 0)
+	if (open_output(run, err) < 0 ||
+	    observe_start(&run->control, run->settings, run->m, err) < 0)
 		return STATUS_HOST;
 	if (host_console_attach(&run->console, mach_console(run->m),
 				mach_loop(run->m), err) == 0 &&
@@ -381,7 +303,7 @@ static int make_and_run(struct run *run, struct err *err)
 	if (config->iommu.on == MACH_AUTO || run->settings->verbosity > 0)
 		report("%s", mach_iommu_reason(run->m));
 	status = run_machine(run, err);
-	control_free(run->control);
+	observe_stop(run->control);
 	mach_free(run->m);
 	return status;
 }

@@ -30,6 +30,20 @@ static void report(int status, const struct counts *counts)
 	port_write(ports.control, t.at, t.len);
 }
 
+/* Of the way to the command; @stamps: when each part of it began, and now. */
+static void tell_times(const unsigned long *stamps, unsigned n)
+{
+	struct text t = {.len = 0};
+
+	text_put(&t, "took");
+	for (unsigned i = 1; i < n; i++) {
+		text_put(&t, " ");
+		text_put_number(&t, stamps[i] - stamps[i - 1]);
+	}
+	text_put(&t, "\n");
+	port_write(ports.control, t.at, t.len);
+}
+
 /* From _start alone. */
 __attribute__((noreturn, used)) void init_main(void);
 
@@ -37,15 +51,21 @@ void init_main(void)
 {
 	struct counts counts = {0};
 	struct child child;
+	unsigned long stamps[4];
 	int status;
 
 	ignore_sigpipe();
 	root_early();
 	plan_read(&plan);
+	stamps[0] = sys_now_ms();
 	modules_load(&plan);
+	stamps[1] = sys_now_ms();
 	ports_open(&ports);
+	stamps[2] = sys_now_ms();
 	root_make(&plan);
 	net_make(&plan);
+	stamps[3] = sys_now_ms();
+	tell_times(stamps, 4);
 	port_write(ports.control, "run\n", 4);
 	child_start(&child, &plan);
 	status = relay(&child, &ports, &counts);

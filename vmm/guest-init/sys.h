@@ -73,6 +73,14 @@ static inline long sys_ioctl(int fd, unsigned long request, const void *arg)
 	return SYS3(__NR_ioctl, fd, request, arg);
 }
 
+static inline unsigned long sys_now_ms(void)
+{
+	long t[2] = {0, 0};
+
+	(void)SYS2(__NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, t);
+	return (unsigned long)(t[0] * 1000 + t[1] / 1000000);
+}
+
 static inline void sys_sleep_ms(long ms)
 {
 	const long t[2] = {ms / 1000, ms % 1000 * 1000000};

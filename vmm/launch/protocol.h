@@ -26,6 +26,7 @@
  * Ports of the virtio console, by name; the control port carries lines:
  *
  *	init:	up			it runs
+ *		took MODULES PORTS ROOT	how long that has taken, milliseconds
  *		run			all ports are open, the command starts
  *		fail TEXT		what could not be set up; the end
  *		exit STATUS OUT ERR	as a shell shows it, and how many

@@ -42,15 +42,32 @@ static void take_exit(struct session_news *n, const char *rest)
 	n->state = SESSION_EXITED;
 }
 
+static void take_times(struct session_news *n, const char *rest)
+{
+	const unsigned max = 1000000000; /* what %u takes of "-1" is more */
+	unsigned modules, ports, root;
+	int end = 0;
+
+	if (sscanf(rest, "%9u %9u %9u%n", &modules, &ports, &root, &end) != 3 ||
+	    rest[end] || n->state != SESSION_UP || modules > max ||
+	    ports > max || root > max)
+		return;
+	n->modules_ms = modules;
+	n->ports_ms = ports;
+	n->root_ms = root;
+}
+
 static void take_line(struct session_news *n, const char *line)
 {
-	static const char exit[] = "exit ", fail[] = "fail ";
+	static const char exit[] = "exit ", fail[] = "fail ", took[] = "took ";
 
 	if (strcmp(line, "up") == 0) {
 		go_to(n, SESSION_UP);
 	} else if (strcmp(line, "run") == 0) {
 		if (n->state != SESSION_FAILED)
 			go_to(n, SESSION_RUNNING);
+	} else if (strncmp(line, took, strlen(took)) == 0) {
+		take_times(n, line + strlen(took));
 	} else if (strncmp(line, exit, strlen(exit)) == 0) {
 		take_exit(n, line + strlen(exit));
 	} else if (strncmp(line, fail, strlen(fail)) == 0 &&

@@ -41,6 +41,7 @@ struct session_ops {
 /* How things stand. */
 struct session_news {
 	enum session_state state;
+	unsigned modules_ms, ports_ms, root_ms; /* RUNNING: took so long */
 	int status;		   /* EXITED: as a shell shows it */
 	uint64_t out, err;	   /* EXITED: bytes sent on these streams */
 	char why[LAUNCH_LINE_MAX]; /* FAILED */

@@ -93,6 +93,16 @@ START_TEST(states_follow_what_init_says)
 }
 END_TEST
 
+START_TEST(times_are_taken_before_the_command_runs)
+{
+	(void)says("took 1 2 3\nup\ntook 470 60 1040\ntook 1 2\ntook 1 2 3 4\n"
+		   "took -1 2 3\nrun\ntook 7 8 9\n");
+	ck_assert_uint_eq(news.modules_ms, 470);
+	ck_assert_uint_eq(news.ports_ms, 60);
+	ck_assert_uint_eq(news.root_ms, 1040);
+}
+END_TEST
+
 START_TEST(lines_may_come_in_pieces)
 {
 	ck_assert_int_eq(says("u"), SESSION_BOOTING);
@@ -219,6 +229,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, states_follow_what_init_says);
+	tcase_add_test(tc, times_are_taken_before_the_command_runs);
 	tcase_add_test(tc, lines_may_come_in_pieces);
 	tcase_add_test(tc, states_never_go_back);
 	tcase_add_test(tc, failure_says_why_and_stays);
