@@ -166,7 +166,9 @@ static void tell_output(struct host_console *c)
 	pthread_mutex_lock(&c->lock);
 	failed = c->out.error && !c->failure_told;
 	c->failure_told |= failed;
-	caught_up = c->received >= c->expected;
+	/* Of what comes after a failure the rest is thrown away unseen. */
+	caught_up = c->expected != UINT64_MAX &&
+		    (c->out.error || c->received >= c->expected);
 	if (caught_up)
 		c->expected = UINT64_MAX;
 	pthread_mutex_unlock(&c->lock);

@@ -40,7 +40,8 @@ struct host_console_ops {
 	void (*input_ended)(struct host_console *c);
 	/* Once: the output is broken, see host_console_error(). */
 	void (*output_failed)(struct host_console *c);
-	/* As many bytes have come as host_console_expect() said. */
+	/* As many bytes have come as host_console_expect() said, or none will
+	 * because the output is broken. */
 	void (*caught_up)(struct host_console *c);
 	/* Bytes that the guest has sent.  From inside deliver(). */
 	void (*seen)(struct host_console *c, const uint8_t *buf, size_t len);

@@ -8,5 +8,6 @@ ended_with 0
 out_is hi
 input=/dev/null
 launch_to "head -n 1" -- sh -c 'yes; echo $? >&2'
+ended_with 0
 out_is y
 grep -qE '^(141|1)$' "$errors" || fail "the command did not learn that its reader has gone"

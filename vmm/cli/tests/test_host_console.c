@@ -35,7 +35,7 @@ static struct loop *loop;
 static pthread_t loop_thread;
 static struct err err;
 static int in[2], out[2]; /* in[1] -> console -> out[0] */
-static atomic_uint ends, helps, panics, sizes;
+static atomic_uint ends, helps, panics, sizes, catches;
 static atomic_bool foreground;
 
 static size_t deliver(struct stream_end *e, const uint8_t *buf, size_t len)
@@ -86,6 +86,12 @@ static void on_panic(struct host_console *c)
 	panics++;
 }
 
+static void on_caught_up(struct host_console *c)
+{
+	(void)c;
+	catches++;
+}
+
 static bool may_read(struct host_console *c)
 {
 	(void)c;
@@ -98,6 +104,7 @@ static const struct host_console_ops ops = {
 	.resized = on_size,
 	.may_read = may_read,
 	.panicked = on_panic,
+	.caught_up = on_caught_up,
 };
 
 static void *run_loop(void *arg)
@@ -246,6 +253,32 @@ START_TEST(room_comes_when_the_reader_goes)
 	comes(&guest.rooms, 1);
 	ck_assert_uint_eq(guest_sends(text, sizeof(text)), sizeof(text));
 	ck_assert_int_eq(host_console_error(&console), EPIPE);
+	stop();
+}
+END_TEST
+
+START_TEST(it_catches_up_with_the_bytes_it_expects)
+{
+	start(in[0]);
+	ck_assert_uint_eq(guest_sends("hello", 5), 5);
+	host_console_expect(&console, 11);
+	ck_assert_uint_eq(guest_sends(" worl", 5), 5);
+	ck_assert_uint_eq(catches, 0);
+	ck_assert_uint_eq(guest_sends("d", 1), 1);
+	comes(&catches, 1);
+	stop();
+	ck_assert_uint_eq(catches, 1);
+}
+END_TEST
+
+/* Those that the device still had are never delivered. */
+START_TEST(it_expects_nothing_once_the_reader_has_gone)
+{
+	start(in[0]);
+	close(out[0]);
+	ck_assert_uint_eq(guest_sends("hello", 5), 5);
+	host_console_expect(&console, 1000);
+	comes(&catches, 1);
 	stop();
 }
 END_TEST
@@ -445,6 +478,8 @@ int main(void)
 	tcase_add_test(tc, text_goes_out);
 	tcase_add_test(tc, room_comes_when_the_reader_has_read);
 	tcase_add_test(tc, room_comes_when_the_reader_goes);
+	tcase_add_test(tc, it_catches_up_with_the_bytes_it_expects);
+	tcase_add_test(tc, it_expects_nothing_once_the_reader_has_gone);
 	tcase_add_test(tc, keys_come_in_as_the_guest_takes_them);
 	tcase_add_test(tc, guest_that_takes_nothing_gets_all_later);
 	tcase_add_test(tc, file_is_read_to_its_end);
