@@ -200,13 +200,21 @@ launch_to() {
 	find_kernel
 	[ "$root" != initrd ] || where=(--initrd root.img)
 	[ -e root.img ] || "$TOOLS/make-initramfs" -o root.img || fail "cannot make the initramfs"
+	launch_bare_to "$reader" --kernel "$(echo "$kernel_dir/boot/$kernel_file"-*)" "${where[@]}" \
+		--timeout "$timeout" "$@"
+}
+
+# launch_bare_to READER OPTION... -- COMMAND... - with these options alone
+launch_bare_to() {
+	local reader=$1
+	shift
+
 	boots=$((boots + 1))
 	console=console-$boots errors=errors-$boots status=0
 	set +o pipefail
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run \
-		--kernel "$(echo "$kernel_dir/boot/$kernel_file"-*)" "${where[@]}" \
-		--timeout "$timeout" "$@" <"$input" 2>"$errors" | $reader >"$console" || :
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run "$@" <"$input" 2>"$errors" |
+		$reader >"$console" || :
 	status=${PIPESTATUS[0]}
 	set -o pipefail
 	! grep '^kvm-host: ' "$errors" || fail "$(grep -m 1 '^kvm-host: ' "$errors")"

@@ -125,7 +125,10 @@ static int end_by_guest(struct launch *l, const char *how)
 	char *why;
 
 	if (tail_find(&l->tail, "moat: fail ", &why) == 1) {
-		conclude(l, "moat", "in the guest: %s", why);
+		conclude(l, "moat", "in the guest: %s%s", why,
+			 l->kernel.modules ? ""
+					   : " (no folder of its modules was "
+					     "found, --modules DIR names one)");
 		free(why);
 	} else {
 		tail_report(&l->tail, TAIL_LINES);

@@ -113,8 +113,17 @@ void port_write(int fd, const char *text, unsigned long len)
 	}
 }
 
+/* Modules have been loaded: what is not there now does not come. */
+static void need_driver(const char *path, const char *name)
+{
+	if (SYS2(__NR_access, path, 0) < 0)
+		fail("the kernel has no driver", name, 0);
+}
+
 void ports_open(struct ports *ports)
 {
+	need_driver("/sys/bus/pci/drivers/virtio-pci", "virtio_pci");
+	need_driver("/sys/bus/virtio/drivers/virtio_console", "virtio_console");
 	ports->control = wait_for(LAUNCH_PORT_CONTROL);
 	fail_control = ports->control;
 	port_write(ports->control, "up\n", 3);

@@ -13,7 +13,7 @@
 #include "vmm/guest-init/sys.h"
 #include "vmm/guest-init/text.h"
 
-/* A disk behind the IOMMU may come late. */
+/* What is behind the IOMMU may come late. */
 #define PATIENCE_MS 30000
 
 static void make_dir(const char *path)
@@ -37,13 +37,32 @@ static void make_dirs(const char *path)
 	make_dir(path);
 }
 
+static void mount_result(long r, const char *where, const char *type)
+{
+	if (r == -ENODEV)
+		fail("the kernel has no file system", type, 0);
+	if (r < 0)
+		fail("cannot mount", where, r);
+}
+
 static void mount_or_fail(const char *what, const char *where, const char *type,
 			  unsigned long flags, const char *options)
 {
-	const long r = sys_mount(what, where, type, flags, options);
+	mount_result(sys_mount(what, where, type, flags, options), where, type);
+}
 
-	if (r < 0)
-		fail("cannot mount", where, r);
+/* The kernel says EINVAL as long as no device has the tag. */
+static void mount_tag(const char *tag, const char *where, unsigned long flags)
+{
+	long r = -EINVAL;
+
+	for (int ms = 0; ms < PATIENCE_MS; ms++) {
+		r = sys_mount(tag, where, "virtiofs", flags, "");
+		if (r != -EINVAL)
+			break;
+		sys_sleep_ms(1);
+	}
+	mount_result(r, where, "virtiofs");
 }
 
 /* The kernel's file systems; below @root, which is "" or a path. */
@@ -129,7 +148,7 @@ static bool mount_root(const char *root)
 	if ((spec = text_behind(root, "disk:")))
 		mount_disk(spec, "/lower", MS_RDONLY);
 	else if ((spec = text_behind(root, "share:")))
-		mount_or_fail(spec, "/lower", "virtiofs", MS_RDONLY, "");
+		mount_tag(spec, "/lower", MS_RDONLY);
 	else
 		fail("not understood:", root, 0);
 	mount_overlay();
@@ -152,7 +171,7 @@ static void mount_share(const char *spec)
 		fail("not understood:", spec, 0);
 	text_put_len(&tag, spec, (size_t)(mode - spec));
 	make_dirs(path);
-	mount_or_fail(tag.at, path, "virtiofs", flags, "");
+	mount_tag(tag.at, path, flags);
 }
 
 void root_make(const struct plan *p)
