@@ -19,6 +19,19 @@
 /* Stays in the second-level cache between read and use. */
 #define CHUNK ((size_t)KIB(128))
 
+/* What tells that a file is the one that was read, and its entry. */
+struct alias_wire {
+	uint8_t magic[8];
+	le64_t dev, ino, size;
+	le64_t mtime_s, ctime_s;
+	le32_t mtime_ns, ctime_ns;
+	le64_t entry, entry_ino, entry_sum, payload_len;
+	le64_t sum; /* of all above */
+};
+static_assert(sizeof(struct alias_wire) == 96, "aliases on disk");
+
+static const uint8_t alias_magic[8] = {'M', 'O', 'A', 'T', 'A', 'L', 'S', '1'};
+
 struct trailer_wire {
 	uint8_t magic[8];
 	le64_t elf_len, payload_len;
@@ -42,11 +55,9 @@ static uint64_t trailer_sum(const struct trailer_wire *t)
 	return hash64(t, offsetof(struct trailer_wire, sum), 0);
 }
 
-static void entry_name(char *name, size_t size, const uint8_t *payload,
-		       size_t len)
+static void entry_name(char *name, size_t size, uint64_t hash)
 {
-	(void)snprintf(name, size, CACHE_ENTRY_PREFIX "%016" PRIx64,
-		       hash64(payload, len, 0));
+	(void)snprintf(name, size, CACHE_ENTRY_PREFIX "%016" PRIx64, hash);
 }
 
 static int open_dir(const char *dir)
@@ -66,13 +77,13 @@ static bool is_ours(int fd, uint64_t *ret_size)
 	return true;
 }
 
-static bool read_trailer(int fd, uint64_t size, size_t payload_len,
+static bool read_trailer(int fd, uint64_t size, uint64_t payload_len,
 			 struct trailer_wire *ret_t)
 {
 	struct trailer_wire t;
 	uint64_t elf_len;
 
-	if (size < sizeof(t) + payload_len ||
+	if (size < sizeof(t) || size - sizeof(t) < payload_len ||
 	    fd_pread_full(fd, &t, sizeof(t), size - sizeof(t)) < 0)
 		return false;
 	elf_len = size - sizeof(t) - payload_len;
@@ -100,29 +111,51 @@ static bool same_payload(int fd, uint64_t at, const uint8_t *payload,
 	return same;
 }
 
-bool cache_find(const char *dir, const uint8_t *payload, size_t len,
-		struct cache_entry *ret_e)
+static int open_ours(int dirfd, const char *name, uint64_t *ret_size)
 {
-	AUTO_CLOSE int dirfd = open_dir(dir);
+	AUTO_CLOSE int fd = openat(
+		dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return fd >= 0 && is_ours(fd, ret_size) ? take_fd(&fd) : -1;
+}
+
+/* What its trailer says is so; whether the rest is shows later. */
+static bool open_entry(int dirfd, uint64_t hash, uint64_t payload_len,
+		       struct cache_entry *ret_e)
+{
 	AUTO_CLOSE int fd = -1;
 	char name[CACHE_NAME_SIZE];
 	struct trailer_wire t;
 	uint64_t size;
 
-	if (dirfd < 0)
-		return false;
-	entry_name(name, sizeof(name), payload, len);
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || !is_ours(fd, &size) || !read_trailer(fd, size, len, &t) ||
-	    !same_payload(fd, le64_get(t.elf_len), payload, len))
+	entry_name(name, sizeof(name), hash);
+	fd = open_ours(dirfd, name, &size);
+	if (fd < 0 || !read_trailer(fd, size, payload_len, &t))
 		return false;
 	(void)futimens(fd, NULL); /* used last: see cache_prune() */
 	image_init(&ret_e->elf);
 	ret_e->elf.fd = take_fd(&fd);
 	ret_e->elf.size = le64_get(t.elf_len);
+	ret_e->name = hash;
+	ret_e->payload_len = payload_len;
 	ret_e->sum = le64_get(t.elf_sum);
 	ret_e->builtin = builtin_decode(le32_get(t.builtin));
+	return true;
+}
+
+bool cache_find(const char *dir, const uint8_t *payload, size_t len,
+		struct cache_entry *ret_e)
+{
+	AUTO_CLOSE int dirfd = open_dir(dir);
+	struct cache_entry e;
+
+	if (dirfd < 0 || !open_entry(dirfd, hash64(payload, len, 0), len, &e))
+		return false;
+	if (!same_payload(e.elf.fd, e.elf.size, payload, len)) {
+		image_close(&e.elf);
+		return false;
+	}
+	*ret_e = e;
 	return true;
 }
 
@@ -219,13 +252,132 @@ int cache_store(const char *dir, const uint8_t *payload, size_t len,
 	fd = create_temporary(dirfd, temporary, sizeof(temporary));
 	if (fd < 0)
 		return fd;
-	/* No fsync: after a crash the sums tell that it is not whole. */
 	r = write_entry(fd, payload, len, elf, elf_len, builtin);
-	entry_name(name, sizeof(name), payload, len);
+	/* One that is recalled is not verified again. */
+	if (r == 0 && fdatasync(fd) < 0)
+		r = -errno;
+	entry_name(name, sizeof(name), hash64(payload, len, 0));
 	if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(dirfd, temporary, 0);
 	cache_prune(dirfd);
 	return r;
+}
+
+/*
+ * Aliases.
+ */
+
+static bool identify(int fd, struct alias_wire *ret_a, int64_t *ret_changed)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	*ret_a = (struct alias_wire){
+		.dev = le64_put(st.st_dev),
+		.ino = le64_put(st.st_ino),
+		.size = le64_put((uint64_t)st.st_size),
+		.mtime_s = le64_put((uint64_t)st.st_mtim.tv_sec),
+		.mtime_ns = le32_put((uint32_t)st.st_mtim.tv_nsec),
+		.ctime_s = le64_put((uint64_t)st.st_ctim.tv_sec),
+		.ctime_ns = le32_put((uint32_t)st.st_ctim.tv_nsec),
+	};
+	memcpy(ret_a->magic, alias_magic, sizeof(alias_magic));
+	*ret_changed = st.st_ctim.tv_sec > st.st_mtim.tv_sec
+			       ? st.st_ctim.tv_sec
+			       : st.st_mtim.tv_sec;
+	return true;
+}
+
+/* Of the file; what is known of its entry follows. */
+enum { IDENTITY = offsetof(struct alias_wire, entry) };
+
+static void alias_name(char *name, size_t size, const struct alias_wire *a)
+{
+	(void)snprintf(name, size, CACHE_ALIAS_PREFIX "%016" PRIx64,
+		       hash64(a, IDENTITY, 0));
+}
+
+static uint64_t alias_sum(const struct alias_wire *a)
+{
+	return hash64(a, offsetof(struct alias_wire, sum), 0);
+}
+
+static int write_alias(int dirfd, const struct alias_wire *a)
+{
+	char name[CACHE_NAME_SIZE], temporary[CACHE_NAME_SIZE];
+	AUTO_CLOSE int fd =
+		create_temporary(dirfd, temporary, sizeof(temporary));
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fd_write_full(fd, a, sizeof(*a));
+	alias_name(name, sizeof(name), a);
+	if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dirfd, temporary, 0);
+	return r;
+}
+
+void cache_remember(const char *dir, int kernel_fd, const struct cache_entry *e,
+		    int64_t now)
+{
+	AUTO_CLOSE int dirfd = open_dir(dir);
+	struct alias_wire a;
+	struct stat st;
+	int64_t changed;
+
+	if (dirfd < 0 || !identify(kernel_fd, &a, &changed) ||
+	    changed > now - CACHE_SETTLED_S || fstat(e->elf.fd, &st) < 0)
+		return;
+	a.entry = le64_put(e->name);
+	a.entry_ino = le64_put(st.st_ino);
+	a.entry_sum = le64_put(e->sum);
+	a.payload_len = le64_put(e->payload_len);
+	a.sum = le64_put(alias_sum(&a));
+	(void)write_alias(dirfd, &a);
+}
+
+static bool read_alias(int dirfd, const struct alias_wire *identity,
+		       struct alias_wire *ret_a)
+{
+	AUTO_CLOSE int fd = -1;
+	char name[CACHE_NAME_SIZE];
+	struct alias_wire a;
+	uint64_t size;
+
+	alias_name(name, sizeof(name), identity);
+	fd = open_ours(dirfd, name, &size);
+	if (fd < 0 || size != sizeof(a) ||
+	    fd_pread_full(fd, &a, sizeof(a), 0) < 0 ||
+	    memcmp(&a, identity, IDENTITY) != 0 ||
+	    le64_get(a.sum) != alias_sum(&a))
+		return false;
+	*ret_a = a;
+	return true;
+}
+
+bool cache_recall(const char *dir, int kernel_fd, struct cache_entry *ret_e)
+{
+	AUTO_CLOSE int dirfd = open_dir(dir);
+	struct alias_wire identity, a;
+	struct cache_entry e;
+	int64_t changed;
+	struct stat st;
+
+	if (dirfd < 0 || !identify(kernel_fd, &identity, &changed) ||
+	    !read_alias(dirfd, &identity, &a) ||
+	    !open_entry(dirfd, le64_get(a.entry), le64_get(a.payload_len), &e))
+		return false;
+	if (e.sum != le64_get(a.entry_sum) || fstat(e.elf.fd, &st) < 0 ||
+	    st.st_ino != le64_get(a.entry_ino)) {
+		image_close(&e.elf);
+		return false;
+	}
+	*ret_e = e;
+	return true;
 }

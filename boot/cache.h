@@ -7,6 +7,10 @@
  * kernel can pass for another one, whatever its hash.  A damaged or
  * half-written entry is one that is not there.
  *
+ * That takes reading all of both.  So a small file beside the entries, an
+ * alias, notes which entry belongs to a kernel's file: device, inode, size and
+ * both times of the file have to be the same as when it was read.
+ *
  * The directory belongs to the user who runs moat; entries that somebody else
  * owns or may write are not used.  It can be emptied at any time.  It keeps
  * the CACHE_ENTRIES_MAX kernels used last.
@@ -24,9 +28,15 @@
 #include "boot/image.h"
 
 #define CACHE_ENTRIES_MAX 8
+#define CACHE_ALIASES_MAX 32
+
+/* A file that has changed within this time may change once more without its
+ * times showing it. */
+#define CACHE_SETTLED_S 2
 
 struct cache_entry {
 	struct image elf;
+	uint64_t name, payload_len;
 	uint64_t sum; /* of the ELF, as stored */
 	enum builtin builtin;
 };
@@ -42,6 +52,21 @@ bool cache_find(const char *dir, const uint8_t *payload, size_t len,
 
 /* Is the ELF what was stored?  Reads all of it. */
 bool cache_verify(const struct cache_entry *e);
+
+/*
+ * cache_remember - note that @e, verified, belongs to the file @kernel_fd.
+ * @now: of the clock of files, seconds
+ *
+ * Nothing depends on it, and nothing is noted of a file that may still change.
+ */
+void cache_remember(const char *dir, int kernel_fd, const struct cache_entry *e,
+		    int64_t now);
+
+/*
+ * cache_recall - the entry that was noted for the file @kernel_fd.
+ * Return: true if there is one; it was verified when it was noted.
+ */
+bool cache_recall(const char *dir, int kernel_fd, struct cache_entry *ret_e);
 
 /*
  * cache_store - make an entry; the directory and its parents, too.

@@ -22,11 +22,12 @@ struct file {
 	struct timespec used;
 };
 
-/* The entries used last, newest first. */
+/* The files used last, newest first. */
 struct newest {
-	unsigned n;
-	struct file files[CACHE_ENTRIES_MAX + 1];
+	unsigned n, max;
+	struct file files[CACHE_ALIASES_MAX + 1];
 };
+static_assert(CACHE_ALIASES_MAX >= CACHE_ENTRIES_MAX, "one size for both");
 
 /* @prefix and 16 hexadecimal digits, as cache.c names its files? */
 static bool is_named(const char *name, const char *prefix)
@@ -53,30 +54,34 @@ static void keep_or_remove(int dirfd, struct newest *list, const char *name,
 		list->files[i] = list->files[i - 1];
 	memcpy(list->files[i].name, name, strlen(name) + 1);
 	list->files[i].used = used;
-	if (list->n < CACHE_ENTRIES_MAX)
+	if (list->n < list->max)
 		list->n++;
 	else
 		(void)unlinkat(dirfd, list->files[list->n].name, 0);
 }
 
-static void look_at(int dirfd, struct newest *list, const char *name)
+static void look_at(int dirfd, struct newest *entries, struct newest *aliases,
+		    const char *name)
 {
-	bool entry = is_named(name, CACHE_ENTRY_PREFIX);
+	const bool entry = is_named(name, CACHE_ENTRY_PREFIX);
+	const bool alias = is_named(name, CACHE_ALIAS_PREFIX);
 	struct stat st;
 
-	if (!entry && !is_named(name, CACHE_TEMPORARY_PREFIX))
+	if (!entry && !alias && !is_named(name, CACHE_TEMPORARY_PREFIX))
 		return;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (entry)
-		keep_or_remove(dirfd, list, name, st.st_mtim);
+	if (entry || alias)
+		keep_or_remove(dirfd, entry ? entries : aliases, name,
+			       st.st_mtim);
 	else if (time(NULL) - st.st_mtim.tv_sec > TEMPORARY_AGE_MAX_S)
 		(void)unlinkat(dirfd, name, 0);
 }
 
 void cache_prune(int dirfd)
 {
-	struct newest list = {0};
+	struct newest entries = {.max = CACHE_ENTRIES_MAX};
+	struct newest aliases = {.max = CACHE_ALIASES_MAX};
 	struct dirent *d;
 	DIR *dir;
 	int fd;
@@ -90,6 +95,6 @@ void cache_prune(int dirfd)
 		return;
 	}
 	while ((d = readdir(dir)))
-		look_at(dirfd, &list, d->d_name);
+		look_at(dirfd, &entries, &aliases, d->d_name);
 	(void)closedir(dir);
 }

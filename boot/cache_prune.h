@@ -7,12 +7,13 @@
 
 /* Names: a prefix and 16 hexadecimal digits. */
 #define CACHE_ENTRY_PREFIX     "kernel-"
+#define CACHE_ALIAS_PREFIX     "alias-"
 #define CACHE_TEMPORARY_PREFIX ".kernel-"
 #define CACHE_NAME_SIZE	       32
 
 /*
- * cache_prune - remove all but the CACHE_ENTRIES_MAX entries used last, and
- * what interrupted runs left behind.  Other files are left alone.
+ * cache_prune - remove all but the CACHE_ENTRIES_MAX entries used last and the
+ * CACHE_ALIASES_MAX aliases made last, and what interrupted runs left behind.  Other files are left alone.
  */
 void cache_prune(int dirfd);
 

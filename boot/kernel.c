@@ -2,6 +2,7 @@
 #include "boot/kernel.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "boot/cache.h"
 #include "boot/codec.h"
@@ -101,6 +102,31 @@ static bool unpack_payload(struct kernel *k, const struct payload *p)
 	return false;
 }
 
+static void take(struct kernel *k, const struct cache_entry *e)
+{
+	k->unpacked = e->elf;
+	k->builtin = e->builtin;
+	k->from_cache = true;
+}
+
+/* By the file alone: neither it nor the entry is read. */
+static bool take_recalled(struct kernel *k, const char *cache_dir)
+{
+	uint8_t magic[CODEC_MAGIC_LEN];
+	const struct codec *codec;
+	struct cache_entry e;
+
+	if (k->bz.payload_size < sizeof(magic) ||
+	    image_read(&k->file, k->bz.payload_at, magic, sizeof(magic)) < 0)
+		return false;
+	codec = codec_find(magic);
+	if (!codec || !cache_recall(cache_dir, k->file.fd, &e))
+		return false;
+	take(k, &e);
+	k->how = codec->unpacked_by_moat;
+	return true;
+}
+
 static bool take_cached(struct kernel *k, const struct payload *p,
 			const char *cache_dir, enum kernel_use use)
 {
@@ -112,18 +138,24 @@ static bool take_cached(struct kernel *k, const struct payload *p,
 		image_close(&e.elf);
 		return false;
 	}
-	k->unpacked = e.elf;
-	k->builtin = e.builtin;
-	k->from_cache = true;
+	if (use == KERNEL_LOAD)
+		cache_remember(cache_dir, k->file.fd, &e, time(NULL));
+	take(k, &e);
 	return true;
 }
 
 static void store(struct kernel *k, const struct payload *p,
 		  const char *cache_dir)
 {
+	struct cache_entry e;
+
 	k->builtin = builtin_find(&k->unpacked);
-	(void)cache_store(cache_dir, p->data, p->len, k->unpacked.mapping,
-			  k->unpacked.size, k->builtin);
+	if (cache_store(cache_dir, p->data, p->len, k->unpacked.mapping,
+			k->unpacked.size, k->builtin) < 0 ||
+	    !cache_find(cache_dir, p->data, p->len, &e))
+		return;
+	cache_remember(cache_dir, k->file.fd, &e, time(NULL));
+	image_close(&e.elf);
 }
 
 static int open_payload(struct kernel *k, const char *cache_dir,
@@ -137,6 +169,8 @@ static int open_payload(struct kernel *k, const char *cache_dir,
 		k->packed_why = "it has no compressed kernel";
 		return 0;
 	}
+	if (cache_dir && take_recalled(k, cache_dir))
+		return 0;
 	r = read_payload(k, &data, err);
 	if (r < 0)
 		return r;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot/cache.h"
@@ -357,6 +359,128 @@ START_TEST(entry_is_whole_while_others_replace_it)
 }
 END_TEST
 
+/*
+ * Aliases.
+ */
+
+/* Long after the file's last change. */
+static void remember(int fd)
+{
+	ck_assert(find());
+	cache_remember(dir, fd, &entry, time(NULL) + 60);
+	image_close(&entry.elf);
+}
+
+static bool recalls(int fd)
+{
+	bool ok = cache_recall(dir, fd, &entry);
+
+	if (ok) {
+		ok = cache_verify(&entry) && entry.builtin == BUILTIN_TEXT;
+		image_close(&entry.elf);
+	}
+	return ok;
+}
+
+static int open_kernel(void)
+{
+	int fd = open(fixture_file("k", "kernel", 6), O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+START_TEST(entry_is_recalled_by_the_file)
+{
+	AUTO_CLOSE int fd = open_kernel();
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	ck_assert(!recalls(fd));
+	remember(fd);
+	ck_assert(recalls(fd));
+}
+END_TEST
+
+START_TEST(file_that_has_changed_recalls_nothing)
+{
+	AUTO_CLOSE int fd = open_kernel();
+	const struct timespec late[2] = {{.tv_nsec = UTIME_OMIT},
+					 {.tv_sec = 4000000000}};
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	remember(fd);
+	ck_assert_int_eq(pwrite(fd, "longer", 6, 3), 6);
+	ck_assert(!recalls(fd));
+	ck_assert_int_eq(ftruncate(fd, 6), 0);
+	ck_assert_int_eq(futimens(fd, late), 0);
+	ck_assert(!recalls(fd));
+}
+END_TEST
+
+START_TEST(file_that_may_still_change_is_not_remembered)
+{
+	AUTO_CLOSE int fd = open_kernel();
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	ck_assert(find());
+	cache_remember(dir, fd, &entry, time(NULL) + CACHE_SETTLED_S - 1);
+	image_close(&entry.elf);
+	ck_assert(!recalls(fd));
+}
+END_TEST
+
+START_TEST(entry_that_was_replaced_is_not_recalled)
+{
+	AUTO_CLOSE int fd = open_kernel();
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	remember(fd);
+	/* Held, so that its inode is not used again. */
+	ck_assert(find());
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	image_close(&entry.elf);
+	ck_assert(!recalls(fd));
+}
+END_TEST
+
+START_TEST(damaged_alias_is_none)
+{
+	AUTO_CLOSE int fd = open_kernel();
+	glob_t g;
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	remember(fd);
+	ck_assert_int_eq(glob(fixture_path("alias-*"), 0, NULL, &g), 0);
+	for (off_t at = 0; at < 96; at++) {
+		damage(g.gl_pathv[0], at);
+		ck_assert(!recalls(fd));
+		damage(g.gl_pathv[0], at); /* and back */
+	}
+	ck_assert(recalls(fd));
+	ck_assert_int_eq(truncate(g.gl_pathv[0], 95), 0);
+	ck_assert(!recalls(fd));
+	globfree(&g);
+}
+END_TEST
+
+START_TEST(aliases_are_kept_small)
+{
+	glob_t g;
+
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	for (unsigned i = 0; i < CACHE_ALIASES_MAX + 5; i++) {
+		AUTO_CLOSE int fd = open_kernel();
+
+		ck_assert_int_eq(ftruncate(fd, i + 1), 0);
+		remember(fd);
+	}
+	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
+	ck_assert_int_eq(glob(fixture_path("alias-*"), 0, NULL, &g), 0);
+	ck_assert_uint_eq(g.gl_pathc, CACHE_ALIASES_MAX);
+	globfree(&g);
+}
+END_TEST
+
 /* From here on: boot_linux_load() with a cache. */
 
 static struct boot_entry load(const char *cache)
@@ -440,6 +564,12 @@ int main(void)
 	tcase_add_test(tc, only_the_entries_used_last_are_kept);
 	tcase_add_test(tc, files_of_others_are_left_alone);
 	tcase_add_test(tc, entry_is_whole_while_others_replace_it);
+	tcase_add_test(tc, entry_is_recalled_by_the_file);
+	tcase_add_test(tc, file_that_has_changed_recalls_nothing);
+	tcase_add_test(tc, file_that_may_still_change_is_not_remembered);
+	tcase_add_test(tc, entry_that_was_replaced_is_not_recalled);
+	tcase_add_test(tc, damaged_alias_is_none);
+	tcase_add_test(tc, aliases_are_kept_small);
 	tcase_add_test(tc, second_load_comes_from_the_cache);
 	tcase_add_test(tc, load_unpacks_again_when_the_cache_is_damaged);
 	tcase_add_test(tc, load_does_without_a_cache_that_cannot_be);
