@@ -11,8 +11,10 @@
 #include "devices/console_port.h"
 #include "devices/console_wire.h"
 
-#define QUEUE_SIZE 64
-#define QUEUES_MAX (2 * CON_PORTS_MAX + 2)
+#define QUEUE_SIZE	   64
+#define QUEUE_SIZE_CONTROL 16
+#define QUEUE_SIZE_TERSE   4
+#define QUEUES_MAX	   (2 * CON_PORTS_MAX + 2)
 
 static_assert(QUEUES_MAX <= VIRTIO_QUEUES_MAX, "");
 
@@ -257,7 +259,11 @@ static int make(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (!c)
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
 	for (unsigned i = 0; i < QUEUES_MAX; i++)
-		sizes[i] = QUEUE_SIZE;
+		sizes[i] = is_control(i) ? QUEUE_SIZE_CONTROL : QUEUE_SIZE;
+	for (unsigned i = 0; i < nports; i++) {
+		if (ports[i].terse)
+			sizes[con_port_rx(i)] = QUEUE_SIZE_TERSE;
+	}
 	r = virtio_dev_init(&c->dev, &con_ops, env,
 			    BIT_ULL(CON_F_SIZE) | features, sizes, nqueues,
 			    sizeof(struct con_config_wire), err);

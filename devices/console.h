@@ -22,6 +22,9 @@
 struct con_port_config {
 	const char *name; /* outlives the device; NULL: none */
 	bool console;
+	/* Little is ever sent to the guest: it makes few buffers for it, each a
+	 * page, and behind an IOMMU a mapping. */
+	bool terse;
 };
 
 /* One port, a console. */

@@ -184,7 +184,7 @@ void con_port_init(struct con_port *p, struct virtio_dev *d, unsigned index,
 {
 	p->dev = d;
 	p->index = index;
-	p->rxq = index ? CON_QUEUE_RX_PORT(index) : CON_QUEUE_RX;
+	p->rxq = con_port_rx(index);
 	p->txq = p->rxq + 1;
 	p->stream.ops = &stream_ops;
 	p->closed = closed;

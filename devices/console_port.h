@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/stream.h"
+#include "devices/console_wire.h"
 #include "virtio/device.h"
 
 struct con_port;
@@ -43,6 +44,12 @@ struct con_port {
 	size_t at, end;	     /* of buf, not yet sent */
 	uint8_t buf[4096];
 };
+
+/* The queue to the driver of port @index. */
+static inline unsigned con_port_rx(unsigned index)
+{
+	return index ? CON_QUEUE_RX_PORT(index) : CON_QUEUE_RX;
+}
 
 /* @p: zeroed */
 void con_port_init(struct con_port *p, struct virtio_dev *d, unsigned index,

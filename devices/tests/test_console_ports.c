@@ -32,7 +32,7 @@ struct fake_peer {
 static const struct con_port_config ports[NPORTS] = {
 	{.console = true},
 	{.name = "one"},
-	{.name = "two"},
+	{.name = "two", .terse = true},
 };
 
 static struct dev_fixture f;
@@ -215,6 +215,16 @@ START_TEST(configuration_says_how_many_ports_there_are)
 	make(0);
 	ck_assert_uint_eq(virtio_config_read(f.d, 4, 4), NPORTS);
 	ck_assert(f.d->offered & BIT_ULL(CON_F_MULTIPORT));
+	down();
+}
+END_TEST
+
+START_TEST(terse_port_has_a_short_queue_to_the_guest)
+{
+	make(_i);
+	ck_assert_uint_eq(f.d->vqs[RX(1)].size_max, 64);
+	ck_assert_uint_eq(f.d->vqs[RX(2)].size_max, 4);
+	ck_assert_uint_eq(f.d->vqs[TX(2)].size_max, 64);
 	down();
 }
 END_TEST
@@ -429,6 +439,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, configuration_says_how_many_ports_there_are);
 #define ADD(t) tcase_add_loop_test(tc, t, 0, FIX_WAYS)
+	ADD(terse_port_has_a_short_queue_to_the_guest);
 	ADD(ready_driver_is_told_of_every_port);
 	ADD(ready_port_gets_its_name_and_then_opens);
 	ADD(console_is_announced_with_its_size);

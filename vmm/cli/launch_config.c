@@ -153,6 +153,7 @@ static void set_machine(struct launch *l)
 	c->reboot = false;
 	c->nports = sizeof(ports) / sizeof(ports[0]);
 	memcpy(c->ports, ports, sizeof(ports));
+	c->terse_ports = ~(1u << 1); /* all but the command's input */
 	c->archive = l->archive.data;
 	c->archive_len = l->archive.len;
 }

@@ -146,6 +146,7 @@ struct mach_config {
 	enum mach_console console;
 	/* Byte streams for programs, beside the console: mach_port(). */
 	const char *ports[MACH_PORTS_MAX]; /* their names in the guest */
+	unsigned terse_ports; /* a bit for each, see devices/console.h */
 	unsigned nports;
 	bool rng;
 	bool reboot; /* a guest's reboot restarts the machine */

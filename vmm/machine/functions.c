@@ -158,7 +158,10 @@ static int new_console(struct mach *m, struct virtio_dev **ret_d,
 		ports[n++].console = true;
 	m->first_port = n;
 	for (unsigned i = 0; i < m->config.nports; i++)
-		ports[n++].name = m->config.ports[i];
+		ports[n++] = (struct con_port_config){
+			.name = m->config.ports[i],
+			.terse = m->config.terse_ports >> i & 1,
+		};
 	return con_new_ports(ret_d, env, ports, n, err);
 }
 
