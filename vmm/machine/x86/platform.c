@@ -263,7 +263,10 @@ static void tell_mmio(const struct mach *m, char *dst, size_t len)
 	}
 }
 
-/* The user's words come last, so that they win. */
+/*
+ * What the machine has not is not looked for, and algorithms are not tested at
+ * each boot, which takes long.  The user's words come last, so that they win.
+ */
 static char *command_line(const struct mach *m)
 {
 	char mmio[MACH_MMIO_MAX * 48];
@@ -276,8 +279,11 @@ static char *command_line(const struct mach *m)
 	char *line;
 
 	tell_mmio(m, mmio, sizeof(mmio));
-	if (asprintf(&line, "%s panic=-1%s%s%s", consoles[m->config.console],
-		     mmio, user ? " " : "", user ? user : "") < 0)
+	if (asprintf(&line,
+		     "%s panic=-1 cryptomgr.notests 8250.nr_uarts=%d%s%s%s%s",
+		     consoles[m->config.console], m->platform.serial != NULL,
+		     has_pci_ports(m) ? "" : " pci=noearly", mmio,
+		     user ? " " : "", user ? user : "") < 0)
 		return NULL;
 	return line;
 }
