@@ -122,6 +122,7 @@ static int make_and_run(struct launch *l, struct err *err)
 	struct control *control = NULL;
 	int status = STATUS_LAUNCH;
 
+	l->times.machine = launch_now();
 	if (mach_new(&l->m, &l->config, 0, err) < 0)
 		return STATUS_LAUNCH;
 	report_iommu(l);

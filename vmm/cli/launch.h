@@ -27,8 +27,9 @@ enum launch_stream { LAUNCH_IN, LAUNCH_OUT, LAUNCH_ERR, LAUNCH_STREAMS };
 
 /* Seconds of CLOCK_MONOTONIC; 0: not yet. */
 struct launch_times {
-	double start; /* of us */
-	double guest; /* of its processors */
+	double start;	/* of us */
+	double machine; /* of making it: KVM, devices, the kernel loaded */
+	double guest;	/* of its processors */
 	double command;
 	double exited; /* the command */
 	double ended;  /* the machine */

@@ -26,9 +26,9 @@ void launch_report_times(const struct launch *l,
 
 	if (news->state != SESSION_EXITED || t->exited == 0)
 		return;
-	report("seconds: moat %.3f, kernel %.3f, modules %.3f, ports %.3f, "
-	       "root %.3f, command %.3f, end %.3f",
-	       t->guest - t->start,
+	report("seconds: moat %.3f, machine %.3f, kernel %.3f, modules %.3f, "
+	       "ports %.3f, root %.3f, command %.3f, end %.3f",
+	       t->machine - t->start, t->guest - t->machine,
 	       t->command - t->guest - modules - ports - root, modules, ports,
 	       root, t->exited - t->command, t->ended - t->exited);
 }
