@@ -119,22 +119,31 @@ static int end_by_request(struct launch *l, const struct session_news *news)
 	return STATUS_LAUNCH;
 }
 
+/* Of what init could not do. */
+static int end_by_init(struct launch *l, const char *why)
+{
+	const bool driver = strncmp(why, "the kernel has no ", 18) == 0;
+
+	conclude(l, "moat", "in the guest: %s%s", why,
+		 driver && !l->kernel.modules
+			 ? " (no folder of its modules was found, --modules "
+			   "DIR names one)"
+			 : "");
+	return STATUS_LAUNCH;
+}
+
 /* Init has no port to say it through: then it is in the kernel's text. */
 static int end_by_guest(struct launch *l, const char *how)
 {
 	char *why;
 
 	if (tail_find(&l->tail, "moat: fail ", &why) == 1) {
-		conclude(l, "moat", "in the guest: %s%s", why,
-			 l->kernel.modules ? ""
-					   : " (no folder of its modules was "
-					     "found, --modules DIR names one)");
+		(void)end_by_init(l, why);
 		free(why);
-	} else {
-		tail_report(&l->tail, TAIL_LINES);
-		conclude(l, "moat", "the guest %s before the command ended",
-			 how);
+		return STATUS_LAUNCH;
 	}
+	tail_report(&l->tail, TAIL_LINES);
+	conclude(l, "moat", "the guest %s before the command ended", how);
 	return STATUS_LAUNCH;
 }
 
@@ -149,10 +158,8 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 	}
 	if (news.state == SESSION_EXITED)
 		return news.status;
-	if (news.state == SESSION_FAILED) {
-		conclude(l, "moat", "in the guest: %s", news.why);
-		return STATUS_LAUNCH;
-	}
+	if (news.state == SESSION_FAILED)
+		return end_by_init(l, news.why);
 	if (l->stuck)
 		return end_by_stuck_boot(l);
 	switch (outcome) {

@@ -51,18 +51,25 @@ static void mount_or_fail(const char *what, const char *where, const char *type,
 	mount_result(sys_mount(what, where, type, flags, options), where, type);
 }
 
-/* The kernel says EINVAL as long as no device has the tag. */
-static void mount_tag(const char *tag, const char *where, unsigned long flags)
+/* @not_yet: what the kernel says as long as the device is not ready */
+static void mount_late(const char *what, const char *where, const char *type,
+		       unsigned long flags, long not_yet)
 {
-	long r = -EINVAL;
+	long r = not_yet;
 
 	for (int ms = 0; ms < PATIENCE_MS; ms++) {
-		r = sys_mount(tag, where, "virtiofs", flags, "");
-		if (r != -EINVAL)
+		r = sys_mount(what, where, type, flags, "");
+		if (r != not_yet)
 			break;
 		sys_sleep_ms(1);
 	}
-	mount_result(r, where, "virtiofs");
+	mount_result(r, where, type);
+}
+
+/* No device has the tag yet: EINVAL. */
+static void mount_tag(const char *tag, const char *where, unsigned long flags)
+{
+	mount_late(tag, where, "virtiofs", flags, -EINVAL);
 }
 
 /* The kernel's file systems; below @root, which is "" or a path. */
@@ -104,7 +111,9 @@ static void mount_disk(const char *spec, const char *where, unsigned long flags)
 
 	text_put_len(&device, spec, (size_t)(colon - spec));
 	wait_for_device(device.at);
-	mount_or_fail(device.at, where, *colon ? colon + 1 : "ext4", flags, "");
+	/* Its node is there before it can be opened: ENXIO. */
+	mount_late(device.at, where, *colon ? colon + 1 : "ext4", flags,
+		   -ENXIO);
 }
 
 static void mount_overlay(void)
