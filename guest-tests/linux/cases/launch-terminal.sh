@@ -3,7 +3,8 @@
 
 command -v tmux >/dev/null || skip "there is no tmux"
 cat >session.sh <<'END'
-t() { tmux -S "$PWD/tmux" "$@"; }
+socket=$(mktemp -d)/tmux	# what is shared with the outer host holds no sockets
+t() { tmux -S "$socket" "$@"; }
 # until_shown TEXT - wait until the screen has a line like it
 until_shown() {
 	for _ in {1..600}; do
@@ -23,18 +24,17 @@ until_shown '^~ \?#\|^/ \?#'
 type_line 'stty size; test -t 0 && test -t 1 && test -t 2 && echo all-$((1+1))'
 until_shown '^30 90'
 until_shown '^all-2'
-type_line 'sleep 1000'
-sleep 2
+type_line 'echo now-$((4+4)); sleep 1000'
+until_shown '^now-8'
 t send-keys -t 0 C-z
 until_shown 'Stopped'
-type_line 'jobs; fg'
+type_line fg
 until_shown '^sleep 1000'
 t send-keys -t 0 C-c
 type_line 'echo back-$((2+2))'
 until_shown '^back-4'
 t resize-window -t 0 -x 100 -y 40
-sleep 2
-type_line 'stty size'
+type_line 'until stty size | grep "^40 100"; do sleep 0.1; done'
 until_shown '^40 100'
 type_line 'exit 9'
 until_shown '^status=9'
