@@ -2,10 +2,12 @@
 #include "devices/fs/server.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -172,6 +174,18 @@ static bool is_old(const char *program)
 	return strncmp(program, OLD_PLACE, strlen(OLD_PLACE)) == 0;
 }
 
+/* In a container root may not either. */
+static bool may_mount(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return geteuid() == 0 && syscall(SYS_capget, &h, data) == 0 &&
+	       (data[0].effective & BIT(CAP_SYS_ADMIN));
+}
+
 int fs_server_start(struct child *c, const char *program, const char *path,
 		    bool readonly, int *ret_fd, struct err *err)
 {
@@ -179,7 +193,7 @@ int fs_server_start(struct child *c, const char *program, const char *path,
 	AUTO_CLOSE int listener = -1;
 	AUTO_CLOSE int fd = -1;
 	struct child_config config = {
-		.flags = (geteuid() ? CHILD_USER_NAMESPACE : 0) |
+		.flags = (may_mount() ? 0 : CHILD_USER_NAMESPACE) |
 			 (readonly ? CHILD_READONLY : 0),
 	};
 	int r;

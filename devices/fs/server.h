@@ -18,7 +18,7 @@ struct err;
  * fs_server_start - serve the directory @path to whoever has @ret_fd.
  * @program: NULL: virtiofsd from PATH or from where distributions put it
  *
- * Unless we are root it runs in a user namespace; a @readonly one sees a
+ * Unless we are root and may mount it runs in a user namespace; a @readonly one sees a
  * read-only file system.
  *
  * Return: 0; -ENOENT if there is no server; -errno; with a sentence.

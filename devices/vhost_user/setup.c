@@ -102,6 +102,20 @@ static int agree(struct vhu *u, uint64_t features, uint64_t *ret_agreed,
  * is what a translation ends at, is an address for the server.
  */
 
+/* Sorted by address: the servers in Rust take nothing else. */
+static void add_region(struct vhu_memory_wire *table, int *fds,
+		       const struct vhu_region_wire *r, int fd)
+{
+	uint32_t i = table->nregions++;
+
+	for (; i > 0 && table->regions[i - 1].guest_addr > r->guest_addr; i--) {
+		table->regions[i] = table->regions[i - 1];
+		fds[i] = fds[i - 1];
+	}
+	table->regions[i] = *r;
+	fds[i] = fd;
+}
+
 static int add_memory(struct vhu_memory_wire *table, int *fds,
 		      const struct gmem *m)
 {
@@ -110,16 +124,16 @@ static int add_memory(struct vhu_memory_wire *table, int *fds,
 	for (unsigned i = 0; i < m->nslots; i++) {
 		const struct gmem_slot *s = &m->slots[i];
 		const uint64_t host = (uintptr_t)s->host;
-
-		if (table->nregions == VHU_REGIONS_MAX)
-			return -E2BIG;
-		fds[table->nregions] = m->fd;
-		table->regions[table->nregions++] = (struct vhu_region_wire){
+		const struct vhu_region_wire r = {
 			.guest_addr = host,
 			.size = s->size,
 			.user_addr = host,
 			.mmap_offset = s->file_offset,
 		};
+
+		if (table->nregions == VHU_REGIONS_MAX)
+			return -E2BIG;
+		add_region(table, fds, &r, m->fd);
 	}
 	return 0;
 }
