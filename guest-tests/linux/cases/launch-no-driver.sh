@@ -5,4 +5,4 @@ kernel_dir=$("$TOOLS/fetch-kernel" --cached --version "$kernel_version") || skip
 cp "$kernel_dir"/boot/vmlinuz-* bzImage
 launch_bare_to cat --kernel bzImage -- true
 ended_with 125
-moat_says "^moat: in the guest: the kernel has no file system 'virtiofs' \(no folder of its modules was found, --modules DIR names one\)$"
+moat_says "^moat: in the guest: the kernel has no file system 'overlay' \(no folder of its modules was found, --modules DIR names one\)$"

@@ -2,6 +2,11 @@
 # Without virtiofsd a shared folder is refused at once, and nothing is left.
 
 cat >hide.sh <<'END'
+left() {
+	find "${TMPDIR:-/tmp}" "${XDG_RUNTIME_DIR:-/tmp}" -maxdepth 2 \
+		'(' -name 'moat-??????' -o -name '*.sock' ')' 2>/dev/null | sort -u
+}
+left >before
 for place in /usr/lib/qemu /usr/libexec; do
 	[ ! -d "$place" ] || mount -t tmpfs none "$place"
 done
@@ -9,7 +14,7 @@ program=$(command -v "$1")
 shift
 PATH=/none "$program" "$@"
 status=$?
-find "${TMPDIR:-/tmp}" "${XDG_RUNTIME_DIR:-/tmp}" -name 'moat-??????' -o -name '*.sock' | sed 's/^/left behind: /' >&2
+left | comm -13 before - | sed 's/^/left behind: /' >&2
 exit "$status"
 END
 mkdir work

@@ -5,6 +5,11 @@ mkdir served vanishing flags
 echo here >served/file
 echo here >vanishing/file
 cat >kill-server.sh <<'END'
+left() {
+	find "${TMPDIR:-/tmp}" "${XDG_RUNTIME_DIR:-/tmp}" -maxdepth 2 \
+		'(' -name 'moat-??????' -o -name '*.sock' ')' 2>/dev/null | sort -u
+}
+left >before
 "$@" &
 until grep -qsx ready console-1; do sleep 0.2; done
 rm -r vanishing
@@ -15,7 +20,7 @@ status=$?
 for name in moat virtiofsd; do
 	! pgrep -x "$name" >&2 || echo "left behind: $name" >&2
 done
-find "${TMPDIR:-/tmp}" "${XDG_RUNTIME_DIR:-/tmp}" -name 'moat-??????' -o -name '*.sock' | sed 's/^/left behind: /' >&2
+left | comm -13 before - | sed 's/^/left behind: /' >&2
 exit $status
 END
 wrapper=(bash kill-server.sh)
