@@ -172,10 +172,12 @@ START_TEST(disk_says_what_is_wrong_with_it)
 	bad("--disk 'path=': path '': expected something, not nothing",
 	    "--disk", "path=");
 	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
-	    "are path, ro, iommu, id, indirect, reserved and transport",
+	    "are path, ro, iommu, id, indirect, reserved, transport, "
+	    "queues, loop, direct, bps and iops",
 	    "--disk", "a,rw=on");
 	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
-	    "iommu, id, indirect, reserved and transport",
+	    "iommu, id, indirect, reserved, transport, queues, "
+	    "loop, direct, bps and iops",
 	    "--disk", "a,cache=on");
 	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
 	    "a,ro=maybe");
