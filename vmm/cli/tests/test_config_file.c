@@ -112,7 +112,8 @@ START_TEST(sentence_names_file_and_line)
 		   "run', without dashes");
 	bad("disk = a,rw=on\n",
 	    "m.conf:1: --disk 'a,rw=on': unknown key 'rw' (did you mean "
-	    "'ro'?): there are path, ro, iommu, id, indirect, reserved and transport");
+	    "'ro'?): there are path, ro, iommu, id, indirect, reserved, "
+	    "transport, queues, loop, direct, bps and iops");
 }
 END_TEST
 
