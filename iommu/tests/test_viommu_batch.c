@@ -133,20 +133,6 @@ static void vcpu_start(struct vcpu *c)
 	ck_assert_int_eq(pthread_create(&c->thread, NULL, vcpu_ring, c), 0);
 }
 
-static uint64_t mappings(void)
-{
-	struct iommu_stats s;
-
-	iommu_get_stats(v.rig.i, &s);
-	return s.mappings;
-}
-
-static void wait_until_mapped(uint64_t n)
-{
-	while (mappings() != n)
-		sched_yield();
-}
-
 static void expect_waiting(struct vcpu *c)
 {
 	usleep(20000);
@@ -193,7 +179,7 @@ START_TEST(all_of_a_batch_is_taken_out_before_the_wait)
 	for (unsigned n = 0; n < 256; n++)
 		add_unmap(1, n, 1);
 	vcpu_start(&c);
-	wait_until_mapped(0);
+	vrig_wait_mapped(&v, 0);
 	expect_waiting(&c);
 	/* The end of the batch is gone, though it completes later. */
 	ck_assert(!can(1, 255));
@@ -219,7 +205,7 @@ START_TEST(each_hold_in_the_batch_is_waited_for)
 	for (unsigned n = 0; n < 3; n++)
 		add_unmap(1, n, 1);
 	vcpu_start(&c);
-	wait_until_mapped(0);
+	vrig_wait_mapped(&v, 0);
 	for (unsigned n = 0; n < 3; n++) {
 		expect_waiting(&c);
 		dma_done(&holds[(n + (unsigned)_i) % 3]);
@@ -265,7 +251,7 @@ START_TEST(batch_of_several_domains_waits_for_the_holds_of_each)
 		for (uint32_t ep = 1; ep <= RIG_ENDPOINTS; ep++)
 			add_unmap(ep, page, 1);
 	vcpu_start(&c);
-	wait_until_mapped(0);
+	vrig_wait_mapped(&v, 0);
 	for (unsigned n = 0; n < RIG_ENDPOINTS; n++) {
 		expect_waiting(&c);
 		dma_done(&holds[1 + (n + (unsigned)_i) % RIG_ENDPOINTS]);
@@ -333,7 +319,7 @@ START_TEST(map_behind_an_unmap_takes_its_place)
 	vrig_ring(&v);
 	EXPECT(IOMMU_OK, IOMMU_OK, IOMMU_INVAL, IOMMU_OK, IOMMU_OK);
 	ck_assert_uint_eq(rig_where(&v.rig, 1, 0), 8 * PAGE);
-	ck_assert_uint_eq(mappings(), 1);
+	ck_assert_uint_eq(vrig_mappings(&v), 1);
 }
 END_TEST
 

@@ -503,6 +503,7 @@ START_TEST(vcpu_that_has_done_its_share_hands_over)
 {
 	struct dma_hold hold, second;
 	unsigned taken = 0;
+	uint64_t mapped;
 	struct iovec iov;
 	struct vcpu a, b;
 
@@ -513,6 +514,7 @@ START_TEST(vcpu_that_has_done_its_share_hands_over)
 	ck_assert_int_eq(dma_iov(v.rig.dma[1], DMA_WRITE, 0x6000, 8, &iov, 1,
 				 &second),
 			 1);
+	mapped = vrig_mappings(&v);
 	/* A fills its share and hangs in the last one. */
 	for (unsigned n = 0; n < 255; n++)
 		add_map(MIB(1) + n * PAGE);
@@ -521,6 +523,8 @@ START_TEST(vcpu_that_has_done_its_share_hands_over)
 	while (taken < 255)
 		taken += take_used();
 	ck_assert_uint_eq(taken, 255);
+	/* Until then the next UNMAP would join the last one. */
+	vrig_wait_mapped(&v, mapped + 255 - 1);
 	/* Its share is not done: others leave at once. */
 	vrig_ring(&v);
 	/* Then it goes on to the next request, beyond its share. */

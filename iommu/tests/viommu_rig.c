@@ -2,6 +2,7 @@
 #include "iommu/tests/viommu_rig.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -299,4 +300,18 @@ void vrig_reset(struct vrig *v)
 	pthread_mutex_lock(&v->d->lock);
 	virtio_set_status(v->d, 0);
 	pthread_mutex_unlock(&v->d->lock);
+}
+
+uint64_t vrig_mappings(struct vrig *v)
+{
+	struct iommu_stats s;
+
+	iommu_get_stats(v->rig.i, &s);
+	return s.mappings;
+}
+
+void vrig_wait_mapped(struct vrig *v, uint64_t n)
+{
+	while (vrig_mappings(v) != n)
+		sched_yield();
 }

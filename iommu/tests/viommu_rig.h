@@ -98,4 +98,8 @@ void vrig_config_write(struct vrig *v, uint64_t off, unsigned size,
 		       uint64_t val);
 void vrig_reset(struct vrig *v);
 
+/* Mappings of all domains, also while an operation of another thread waits. */
+uint64_t vrig_mappings(struct vrig *v);
+void vrig_wait_mapped(struct vrig *v, uint64_t n);
+
 #endif
