@@ -5,11 +5,11 @@
 #include <time.h>
 
 #include "core/err.h"
+#include "core/socket.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 #include "vmm/control/client.h"
-#include "vmm/control/socket.h"
 
 #define ROW	   "%-8s %-12s %10s %14s %14s %12s %10s %8s\n"
 #define NUMBER_MAX 32

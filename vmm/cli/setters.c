@@ -6,9 +6,9 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/socket.h"
 #include "vmm/cli/settings.h"
 #include "vmm/cli/value.h"
-#include "vmm/control/socket.h"
 
 /*
  * Plain values.

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
-#include "vmm/control/socket.h"
+#include "core/socket.h"
 
 int control_ask(struct control_call *c, const char *path, const char *request,
 		struct err *err)

@@ -9,15 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/bits.h"
 #include "core/err.h"
 #include "core/fd.h"
+#include "core/socket.h"
 #include "vmm/control/line.h"
-#include "vmm/control/socket.h"
 #include "vmm/machine/machine.h"
 
 /* Between two pages of one answer, so that requests of the guest, which wait
@@ -28,9 +27,8 @@
 
 struct control {
 	struct mach *m;
-	char path[SOCKET_PATH_MAX + 1];
-	struct stat file; /* as it was made */
-	int fd, stop;
+	struct socket_server server;
+	int stop;
 	bool running;
 	pthread_t thread;
 	struct iommu_mapping page[CONTROL_PAGE];
@@ -240,10 +238,11 @@ static void *thread(void *arg)
 	while (!stopped(c, 0)) {
 		int fd;
 
-		if (!socket_wait(c->fd, POLLIN, c->stop,
+		if (!socket_wait(c->server.fd, POLLIN, c->stop,
 				 socket_now_ms() + INT_MAX / 2))
 			continue;
-		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(c->server.fd, NULL, NULL,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			(void)stopped(c, RETRY_MS * 1000000L);
 			continue;
@@ -254,18 +253,16 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-static int start(struct control *c, struct err *err)
+static int start(struct control *c, const char *path, struct err *err)
 {
 	int r;
 
 	c->stop = eventfd_new();
 	if (c->stop < 0)
 		return err_errno(err, -c->stop, "cannot make an eventfd");
-	c->fd = socket_listen(c->path, err);
-	if (c->fd < 0)
-		return c->fd;
-	if (lstat(c->path, &c->file) < 0)
-		return err_errno(err, errno, "'%.120s': cannot look", c->path);
+	r = socket_server_open(&c->server, path, err);
+	if (r < 0)
+		return r;
 	r = pthread_create(&c->thread, NULL, thread, c);
 	if (r)
 		return err_errno(err, r, "cannot start a thread");
@@ -282,9 +279,8 @@ int control_new(struct control **ret_c, struct mach *m, const char *path,
 	if (!c)
 		return err_set(err, ENOMEM, "out of memory");
 	c->m = m;
-	c->fd = c->stop = -1;
-	(void)snprintf(c->path, sizeof(c->path), "%s", path);
-	r = start(c, err);
+	c->server.fd = c->stop = -1;
+	r = start(c, path, err);
 	if (r < 0) {
 		err_prefix(err, "--control");
 		control_free(c);
@@ -292,16 +288,6 @@ int control_new(struct control **ret_c, struct mach *m, const char *path,
 	}
 	*ret_c = c;
 	return 0;
-}
-
-/* Another run may have put its own there. */
-static void remove_file(const struct control *c)
-{
-	struct stat st;
-
-	if (lstat(c->path, &st) == 0 && st.st_dev == c->file.st_dev &&
-	    st.st_ino == c->file.st_ino)
-		(void)unlink(c->path);
 }
 
 void control_free(struct control *c)
@@ -312,10 +298,7 @@ void control_free(struct control *c)
 		eventfd_signal(c->stop);
 		(void)pthread_join(c->thread, NULL);
 	}
-	if (c->fd >= 0) {
-		remove_file(c);
-		close(c->fd);
-	}
+	socket_server_close(&c->server);
 	if (c->stop >= 0)
 		close(c->stop);
 	free(c);

@@ -25,7 +25,7 @@ struct mach;
  * @m: borrowed; outlives the server
  * @path: socket_path_check() took it; copied
  *
- * Return: 0; as socket_listen(); -ENOMEM; with a sentence.
+ * Return: 0; as socket_server_open(); -ENOMEM; with a sentence.
  */
 int control_new(struct control **ret_c, struct mach *m, const char *path,
 		struct err *err);

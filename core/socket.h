@@ -3,11 +3,12 @@
  * socket.h - unix sockets with a name in the file system, and waiting for
  * them with an end.
  */
-#ifndef MOAT_VMM_CONTROL_SOCKET_H
-#define MOAT_VMM_CONTROL_SOCKET_H
+#ifndef MOAT_CORE_SOCKET_H
+#define MOAT_CORE_SOCKET_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 struct err;
@@ -21,15 +22,26 @@ struct err;
  */
 int socket_path_check(const char *path, struct err *err);
 
+/* One that listens.  @fd does not block; -1: there is none. */
+struct socket_server {
+	int fd;
+	char path[SOCKET_PATH_MAX + 1];
+	dev_t dev; /* the file as it was made */
+	ino_t ino;
+};
+
 /*
- * socket_listen - a socket of ours at @path, for its owner only (0600).
+ * socket_server_open - a socket of ours at @path, for its owner only (0600).
  * One that nobody listens at is replaced; anything else is left alone.
+ * @path: socket_path_check() took it; copied
  *
- * Return: the descriptor, which does not block; -EADDRINUSE if somebody
- * listens there; -EEXIST if it is no socket; -errno; with a sentence that
- * names @path.
+ * Return: 0; -EADDRINUSE if somebody listens there; -EEXIST if it is no
+ * socket; -errno; with a sentence that names @path.
  */
-int socket_listen(const char *path, struct err *err);
+int socket_server_open(struct socket_server *s, const char *path,
+		       struct err *err);
+/* Takes the file away, too, if it is still ours. */
+void socket_server_close(struct socket_server *s);
 /* Return: the descriptor, which does not block; -errno without a sentence. */
 int socket_connect(const char *path);
 

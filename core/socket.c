@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-#include "vmm/control/socket.h"
+#include "core/socket.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@
 #include "core/err.h"
 #include "core/fd.h"
 
-#define BACKLOG 8
+#define BACKLOG 128
 
 int socket_path_check(const char *path, struct err *err)
 {
@@ -77,12 +78,15 @@ static int clear_stale(const char *path, struct err *err)
 	return 0;
 }
 
-int socket_listen(const char *path, struct err *err)
+int socket_server_open(struct socket_server *s, const char *path,
+		       struct err *err)
 {
 	const struct sockaddr_un a = address_of(path);
 	AUTO_CLOSE int fd = socket_new();
+	struct stat st;
 	int r;
 
+	s->fd = -1;
 	if (fd < 0)
 		return err_errno(err, -fd, "cannot make a socket");
 	r = clear_stale(path, err);
@@ -92,12 +96,35 @@ int socket_listen(const char *path, struct err *err)
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		return err_errno(err, errno, "'%.120s': cannot make it", path);
-	if (listen(fd, BACKLOG) < 0) {
+	if (listen(fd, BACKLOG) < 0 || lstat(path, &st) < 0) {
 		r = err_errno(err, errno, "'%.120s': cannot listen", path);
 		(void)unlink(path);
 		return r;
 	}
-	return take_fd(&fd);
+	(void)snprintf(s->path, sizeof(s->path), "%s", path);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	s->fd = take_fd(&fd);
+	return 0;
+}
+
+/* Another run may have put its own there. */
+static void remove_file(const struct socket_server *s)
+{
+	struct stat st;
+
+	if (lstat(s->path, &st) == 0 && st.st_dev == s->dev &&
+	    st.st_ino == s->ino)
+		(void)unlink(s->path);
+}
+
+void socket_server_close(struct socket_server *s)
+{
+	if (s->fd < 0)
+		return;
+	remove_file(s);
+	close(s->fd);
+	s->fd = -1;
 }
 
 long socket_now_ms(void)
