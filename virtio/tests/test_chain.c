@@ -96,6 +96,27 @@ START_TEST(reads_cross_segments)
 }
 END_TEST
 
+START_TEST(what_is_skipped_is_not_read)
+{
+	struct vqd_buf bufs[2] = {{DATA, 3, false}, {DATA + 16, 4, false}};
+	uint8_t got[2];
+	struct vq_chain *c;
+
+	vqd_write(&f->drv, DATA, "abc", 3);
+	vqd_write(&f->drv, DATA + 16, "defg", 4);
+	c = chain(bufs, 2);
+	ck_assert_int_eq(vq_skip_read(c, 4), 0);
+	ck_assert_int_eq(vq_read(c, got, 2), 0);
+	ck_assert_mem_eq(got, "ef", 2);
+	ck_assert_int_eq(vq_skip_read(c, 2), -ENODATA);
+	ck_assert_uint_eq(c->in.left, 1);
+	ck_assert_int_eq(vq_skip_read(c, UINT64_MAX), -ENODATA);
+	ck_assert_int_eq(vq_skip_read(c, 1), 0);
+	ck_assert_int_eq(vq_skip_read(c, 0), 0);
+	ck_assert_uint_eq(push_len(c), 0);
+}
+END_TEST
+
 START_TEST(read_past_the_end_moves_nothing)
 {
 	struct vqd_buf buf = {DATA, 4, false};
@@ -431,6 +452,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, reads_cross_segments);
+	tcase_add_test(t, what_is_skipped_is_not_read);
 	tcase_add_test(t, read_past_the_end_moves_nothing);
 	tcase_add_test(t, read_that_faults_leaves_the_cursor);
 	tcase_add_test(t, readable_half_cannot_be_written_nor_the_other_read);
