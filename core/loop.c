@@ -346,6 +346,15 @@ void loop_run(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+void loop_poll(struct loop *l)
+{
+	eventfd_signal(l->wake_fd); /* so that nobody waits */
+	if (l->ring)
+		loop_ring_round(l);
+	else
+		loop_epoll(l, -1);
+}
+
 void loop_stop(struct loop *l)
 {
 	pthread_mutex_lock(&l->lock);

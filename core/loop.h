@@ -58,6 +58,10 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
+/* Dispatches once what is ready, without waiting; in place of loop_run(), for
+ * who has no thread to spare. */
+void loop_poll(struct loop *l);
+
 /*
  * loop_barrier - wait until the loop is done with what was deleted before.
  *

@@ -834,6 +834,23 @@ START_TEST(each_way_to_fail_leaves_no_watch)
 }
 END_TEST
 
+START_TEST(poll_serves_what_is_ready_and_does_not_wait)
+{
+	struct bell a, b;
+
+	bell_init(&a, NULL);
+	bell_init(&b, NULL);
+	loop_poll(l);
+	ck_assert_uint_eq(a.fired + b.fired, 0);
+	eventfd_signal(a.fd);
+	loop_poll(l);
+	ck_assert_uint_eq(a.fired, 1);
+	ck_assert_uint_eq(b.fired, 0);
+	bell_fini(&a);
+	bell_fini(&b);
+}
+END_TEST
+
 static TCase *watches(void)
 {
 	TCase *tc = tcase_create("watches");
@@ -841,6 +858,7 @@ static TCase *watches(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_stop_that_came_first_counts);
 	tcase_add_test(tc, two_stops_are_one);
+	tcase_add_test(tc, poll_serves_what_is_ready_and_does_not_wait);
 	tcase_add_test(tc, a_stop_ends_the_run_before_the_next_event);
 	tcase_add_test(tc, null_can_be_freed);
 	tcase_add_test(tc, a_watch_fires_while_its_fd_is_ready);
