@@ -18,8 +18,8 @@
 
 struct loop_ring;
 
-#define LOOP_CHUNK  32u /* slots */
-#define LOOP_CHUNKS 64u
+#define LOOP_CHUNK  32u	 /* slots */
+#define LOOP_CHUNKS 640u /* more than a vsock has connections */
 #define LOOP_NONE   UINT32_MAX
 
 /*

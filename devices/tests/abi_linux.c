@@ -5,12 +5,14 @@
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
+#include <linux/virtio_vsock.h>
 
 #include "core/bits.h"
 
-#define BLK(m) ABI_OFFSET(struct virtio_blk_config, m)
-#define CON(m) ABI_OFFSET(struct virtio_console_config, m)
-#define NET(m) ABI_OFFSET(struct virtio_net_config, m)
+#define BLK(m)	 ABI_OFFSET(struct virtio_blk_config, m)
+#define CON(m)	 ABI_OFFSET(struct virtio_console_config, m)
+#define NET(m)	 ABI_OFFSET(struct virtio_net_config, m)
+#define VSOCK(m) ABI_OFFSET(struct virtio_vsock_hdr, m)
 
 const struct abi_item abi_linux[] = {
 	{"id block", VIRTIO_ID_BLOCK},
@@ -127,5 +129,29 @@ const struct abi_item abi_linux[] = {
 	{"CTRL_MQ", VIRTIO_NET_CTRL_MQ},
 	{"PAIRS_SET", VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET},
 	{"CTRL_ERR", VIRTIO_NET_ERR},
+
+	{"id vsock", VIRTIO_ID_VSOCK},
+	{"sizeof vsock header", sizeof(struct virtio_vsock_hdr)},
+	VSOCK(src_cid),
+	VSOCK(dst_cid),
+	VSOCK(src_port),
+	VSOCK(dst_port),
+	VSOCK(len),
+	VSOCK(type),
+	VSOCK(op),
+	VSOCK(flags),
+	VSOCK(buf_alloc),
+	VSOCK(fwd_cnt),
+	{"stream", VIRTIO_VSOCK_TYPE_STREAM},
+	{"REQUEST", VIRTIO_VSOCK_OP_REQUEST},
+	{"RESPONSE", VIRTIO_VSOCK_OP_RESPONSE},
+	{"RST", VIRTIO_VSOCK_OP_RST},
+	{"SHUTDOWN", VIRTIO_VSOCK_OP_SHUTDOWN},
+	{"RW", VIRTIO_VSOCK_OP_RW},
+	{"CREDIT_UPDATE", VIRTIO_VSOCK_OP_CREDIT_UPDATE},
+	{"CREDIT_REQUEST", VIRTIO_VSOCK_OP_CREDIT_REQUEST},
+	{"SHUTDOWN_RECEIVE", VIRTIO_VSOCK_SHUTDOWN_RCV},
+	{"SHUTDOWN_SEND", VIRTIO_VSOCK_SHUTDOWN_SEND},
+	{"TRANSPORT_RESET", VIRTIO_VSOCK_EVENT_TRANSPORT_RESET},
 };
 const size_t abi_nlinux = ARRAY_SIZE(abi_linux);

@@ -5,11 +5,13 @@
 #include "devices/blk/wire.h"
 #include "devices/console_wire.h"
 #include "devices/net/wire.h"
+#include "devices/vsock/wire.h"
 #include "virtio/wire.h"
 
-#define BLK(m) ABI_OFFSET(struct blk_config_wire, m)
-#define CON(m) ABI_OFFSET(struct con_config_wire, m)
-#define NET(m) ABI_OFFSET(struct net_config_wire, m)
+#define BLK(m)	 ABI_OFFSET(struct blk_config_wire, m)
+#define CON(m)	 ABI_OFFSET(struct con_config_wire, m)
+#define NET(m)	 ABI_OFFSET(struct net_config_wire, m)
+#define VSOCK(m) ABI_OFFSET(struct vsock_header_wire, m)
 
 const struct abi_item abi_ours[] = {
 	{"id block", VIRTIO_ID_BLOCK},
@@ -122,5 +124,29 @@ const struct abi_item abi_ours[] = {
 	{"CTRL_MQ", NET_CTRL_MQ},
 	{"PAIRS_SET", NET_CTRL_MQ_PAIRS_SET},
 	{"CTRL_ERR", NET_CTRL_ERR},
+
+	{"id vsock", VIRTIO_ID_VSOCK},
+	{"sizeof vsock header", sizeof(struct vsock_header_wire)},
+	VSOCK(src_cid),
+	VSOCK(dst_cid),
+	VSOCK(src_port),
+	VSOCK(dst_port),
+	VSOCK(len),
+	VSOCK(type),
+	VSOCK(op),
+	VSOCK(flags),
+	VSOCK(buf_alloc),
+	VSOCK(fwd_cnt),
+	{"stream", VSOCK_TYPE_STREAM},
+	{"REQUEST", VSOCK_OP_REQUEST},
+	{"RESPONSE", VSOCK_OP_RESPONSE},
+	{"RST", VSOCK_OP_RST},
+	{"SHUTDOWN", VSOCK_OP_SHUTDOWN},
+	{"RW", VSOCK_OP_RW},
+	{"CREDIT_UPDATE", VSOCK_OP_CREDIT_UPDATE},
+	{"CREDIT_REQUEST", VSOCK_OP_CREDIT_REQUEST},
+	{"SHUTDOWN_RECEIVE", VSOCK_SHUTDOWN_RECEIVE},
+	{"SHUTDOWN_SEND", VSOCK_SHUTDOWN_SEND},
+	{"TRANSPORT_RESET", VSOCK_EVENT_TRANSPORT_RESET},
 };
 const size_t abi_nours = ARRAY_SIZE(abi_ours);
