@@ -165,14 +165,14 @@ guests() {
 	return "$status"
 }
 
-# guest_cases - their names; those that take minutes each, the launcher's and
-# *-every, with --long
+# guest_cases - their names; those that take minutes each, the launcher's, *-every
+# and *-many, with --long
 guest_cases() {
 	local file name
 
 	for file in "$root"/guest-tests/linux/cases/*.sh; do
 		name=${file##*/}
-		[[ -z "$long" && ($name = launch-* || $name = *-every.sh) ]] || echo "${name%.sh}"
+		[[ -z "$long" && ($name = launch-* || $name = *-every.sh || $name = *-many.sh) ]] || echo "${name%.sh}"
 	done
 }
 

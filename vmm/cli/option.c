@@ -42,6 +42,11 @@ static const struct cli_option table[] = {
 		.help = "a network; by passt or a tap (default none)",
 		.keys = net_keys, .nkeys = NET_KEYS,
 	}, {
+		.rare = true, .name = "vsock", .set = set_vsock,
+		.arg = "PATH[,KEY=VALUE]...",
+		.help = "sockets between guest and host, by unix sockets",
+		.keys = vsock_keys, .nkeys = VSOCK_KEYS,
+	}, {
 		.name = "iommu", .set = set_iommu,
 		.arg = "on|off|auto[,KEY=VALUE]...",
 		.help = "put devices behind a virtual IOMMU (default auto)",

@@ -73,14 +73,17 @@ int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 #define DISK_KEYS  12
 #define IOMMU_KEYS 5
 #define FS_KEYS	   4
+#define VSOCK_KEYS 3
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
 extern const struct option_key fs_keys[FS_KEYS];
+extern const struct option_key vsock_keys[VSOCK_KEYS];
 #define SHARE_KEYS 1
 extern const struct option_key share_keys[SHARE_KEYS];
 int set_share(struct settings *s, const char *value, struct err *err);
 int set_disk(struct settings *s, const char *value, struct err *err);
 int set_iommu(struct settings *s, const char *value, struct err *err);
+int set_vsock(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
 /* setters_net.c */
 #define NET_KEYS 11

@@ -311,6 +311,55 @@ int set_fs(struct settings *s, const char *value, struct err *err)
 }
 
 /*
+ * --vsock.
+ */
+
+static int set_vsock_path(struct settings *s, const char *value,
+			  struct err *err)
+{
+	return value_text(value, &s->machine.vsock.path, err);
+}
+
+static int set_vsock_cid(struct settings *s, const char *value, struct err *err)
+{
+	unsigned cid;
+	int r = value_count(value, MACH_VSOCK_CID, UINT32_MAX - 1, &cid, err);
+
+	if (r == 0)
+		s->machine.vsock.cid = cid;
+	return r;
+}
+
+static int set_vsock_iommu(struct settings *s, const char *value,
+			   struct err *err)
+{
+	return read_switch(value, false, &s->machine.vsock.iommu, err);
+}
+
+const struct option_key vsock_keys[VSOCK_KEYS] = {
+	{"path", "PATH", set_vsock_path},
+	{"cid", "N", set_vsock_cid},
+	{"iommu", "on|off", set_vsock_iommu},
+};
+
+int set_vsock(struct settings *s, const char *value, struct err *err)
+{
+	int r;
+
+	s->machine.vsock = (struct mach_vsock){
+		.cid = MACH_VSOCK_CID,
+		.iommu = MACH_AUTO,
+	};
+	r = setters_read_list(s, value, set_vsock_path, vsock_keys, VSOCK_KEYS,
+			      err);
+	if (r < 0)
+		return r;
+	if (!s->machine.vsock.path)
+		return err_set(err, EINVAL, "expected path=PATH");
+	return 0;
+}
+
+/*
  * --iommu.  Keys that are not given keep what they have, so that the command
  * line can change one that a configuration file has set.
  */

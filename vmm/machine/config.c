@@ -198,6 +198,28 @@ static int check_nets(const struct mach_config *c, struct err *err)
 	return r;
 }
 
+static int check_vsock(const struct mach_config *c, struct err *err)
+{
+	const struct mach_vsock *v = &c->vsock;
+
+	if (!v->path)
+		return 0;
+	if (v->cid < MACH_VSOCK_CID || v->cid == UINT32_MAX)
+		return err_set(err, EINVAL,
+			       "--vsock: cid %" PRIu32
+			       " is reserved: from %d to %" PRIu32,
+			       v->cid, MACH_VSOCK_CID, UINT32_MAX - 1);
+	if (strlen(v->path) > MACH_VSOCK_PATH_MAX)
+		return err_set(err, EINVAL,
+			       "--vsock: the path has more than %d bytes: a "
+			       "port's number has to fit behind it",
+			       MACH_VSOCK_PATH_MAX);
+	if (v->iommu == MACH_ON && c->iommu.on == MACH_OFF)
+		return err_set(err, EINVAL,
+			       "--vsock: iommu=on, but --iommu is off");
+	return 0;
+}
+
 /* Disks come from below, the others from above. */
 static int check_slots(const struct mach_config *c, struct err *err)
 {
@@ -205,6 +227,8 @@ static int check_slots(const struct mach_config *c, struct err *err)
 
 	if (c->nnets > 0)
 		end = SLOT_NETS;
+	if (c->vsock.path)
+		end = SLOT_VSOCK;
 	if (c->nshares > 0)
 		end = SLOT_SHARES + 1 - c->nshares;
 	if (SLOT_DISKS + c->ndisks > end)
@@ -258,5 +282,7 @@ int mach_config_check(const struct mach_config *c, struct err *err)
 	r = check_shares(c, err);
 	if (r == 0)
 		r = check_nets(c, err);
+	if (r == 0)
+		r = check_vsock(c, err);
 	return r < 0 ? r : check_slots(c, err);
 }

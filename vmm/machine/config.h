@@ -31,6 +31,8 @@ struct err;
 #define MACH_NET_MTU_MIN     1280
 #define MACH_NET_MTU_MAX     65520
 #define MACH_FORWARDS_MAX    16 /* ports of one network */
+#define MACH_VSOCK_CID	     3	/* the default, and the smallest */
+#define MACH_VSOCK_PATH_MAX  96 /* bytes */
 #define MACH_RESERVED_MAX    20 /* ranges of one endpoint */
 #define MACH_MEMORY_MIN	     MIB(16)
 #define MACH_MEMORY_MAX	     GIB(1024)
@@ -115,6 +117,13 @@ struct mach_net {
 	const char *program;	/* passt; NULL: the one installed */
 };
 
+/* Sockets between guest and host: devices/vsock.h. */
+struct mach_vsock {
+	const char *path; /* NULL: none */
+	uint32_t cid;
+	enum mach_switch iommu; /* AUTO: behind it when there is one */
+};
+
 struct mach_config {
 	const char *kernel;    /* required to run */
 	const char *initrd;    /* NULL: none */
@@ -131,6 +140,7 @@ struct mach_config {
 	unsigned nshares;
 	struct mach_net nets[MACH_NETS_MAX];
 	unsigned nnets;
+	struct mach_vsock vsock;
 	struct {
 		enum mach_switch on;
 		enum mach_topology topology;

@@ -18,6 +18,7 @@
 #include "devices/net.h"
 #include "devices/rng.h"
 #include "devices/serial16550.h"
+#include "devices/vsock.h"
 #include "iommu/virtio_iommu.h"
 #include "virtio/device.h"
 #include "virtio/pci.h"
@@ -308,6 +309,31 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 	return plug(m, f, err);
 }
 
+static_assert(MACH_VSOCK_CID == VSOCK_CID_MIN, "");
+static_assert(MACH_VSOCK_PATH_MAX == VSOCK_PATH_MAX, "");
+
+static int add_vsock(struct mach *m, struct err *err)
+{
+	const struct vsock_config config = {
+		.cid = m->config.vsock.cid,
+		.path = m->config.vsock.path,
+		.plan = m->flags & MACH_PLAN_ONLY,
+	};
+	struct mach_func *f = next_func(m, SLOT_VSOCK, "vsock");
+	struct virtio_dev_env env;
+	int r = 0;
+
+	if (behind_iommu(m, m->config.vsock.iommu, true))
+		r = manage(m, f, err);
+	if (r < 0)
+		return r;
+	env = env_of(m, f);
+	r = vsock_new(&f->dev, &env, &config, err);
+	if (r < 0)
+		err_prefix(err, "--vsock");
+	return r < 0 ? r : plug(m, f, err);
+}
+
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
@@ -344,6 +370,8 @@ int mach_add_functions(struct mach *m, struct err *err)
 		r = add_share(m, i, err);
 	for (unsigned i = 0; r == 0 && i < m->config.nnets; i++)
 		r = add_net(m, i, err);
+	if (r == 0 && m->config.vsock.path)
+		r = add_vsock(m, err);
 	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
 		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
 				     &m->platform.pvpanic.region, err);

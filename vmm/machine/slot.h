@@ -13,8 +13,9 @@ enum mach_slot {
 	SLOT_RNG,
 	SLOT_PVPANIC,
 	SLOT_DISKS,	  /* and up */
-	SLOT_SHARES = 27, /* and down */
-	SLOT_NETS,	  /* and up */
+	SLOT_SHARES = 24, /* and down */
+	SLOT_VSOCK,
+	SLOT_NETS = 28, /* and up */
 };
 
 #endif

@@ -226,6 +226,23 @@ START_TEST(iommu_is_a_word_and_keys)
 }
 END_TEST
 
+START_TEST(vsock_is_a_path_and_a_cid)
+{
+	good("--vsock", "/tmp/v");
+	ck_assert_str_eq(s.machine.vsock.path, "/tmp/v");
+	ck_assert_uint_eq(s.machine.vsock.cid, 3);
+	ck_assert_int_eq(s.machine.vsock.iommu, MACH_AUTO);
+	good("--vsock", "cid=4294967294,path=v,iommu=off");
+	ck_assert_str_eq(s.machine.vsock.path, "v");
+	ck_assert_uint_eq(s.machine.vsock.cid, 4294967294);
+	ck_assert_int_eq(s.machine.vsock.iommu, MACH_OFF);
+	bad("--vsock 'cid=5': expected path=PATH", "--vsock", "cid=5");
+	bad("--vsock 'v,cid=2': cid '2': expected a number from 3 to "
+	    "4294967294",
+	    "--vsock", "v,cid=2");
+}
+END_TEST
+
 START_TEST(reserved_ranges_add_up)
 {
 	const struct mach_reserved *r;
@@ -536,6 +553,7 @@ int main(void)
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
+	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
 	tcase_add_test(tc, iommu_tables_have_a_limit);

@@ -150,8 +150,8 @@ START_TEST(shares_come_from_above_and_need_no_server_to_be_planned)
 	config.shares[0].server = config.shares[1].server = "/nonexistent";
 	config.shares[1].iommu = MACH_OFF;
 	t = topology();
-	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:1b.0"), "endpoint 216"));
-	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:1a.0"), "outside"));
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:18.0"), "endpoint 192"));
+	ck_assert_ptr_nonnull(strstr(slot_line(t, "00:17.0"), "outside"));
 }
 END_TEST
 
@@ -171,18 +171,60 @@ START_TEST(shares_that_cannot_be_are_refused)
 }
 END_TEST
 
+static void set_vsock(const char *path, uint32_t cid)
+{
+	config.vsock = (struct mach_vsock){
+		.path = path,
+		.cid = cid,
+		.iommu = MACH_AUTO,
+	};
+}
+
+START_TEST(vsock_is_planned_without_a_socket)
+{
+	set_vsock("/nonexistent/v", 3);
+	ck_assert_ptr_nonnull(
+		strstr(slot_line(topology(), "00:19.0"), "endpoint 200"));
+	config.vsock.iommu = MACH_OFF;
+	ck_assert_ptr_nonnull(
+		strstr(slot_line(topology(), "00:19.0"), "outside"));
+}
+END_TEST
+
+START_TEST(vsock_that_cannot_be_is_refused)
+{
+	char path[MACH_VSOCK_PATH_MAX + 2];
+
+	memset(path, 'x', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	set_vsock("v", 2);
+	assert_refused(EINVAL, "--vsock: cid 2 is reserved: from 3 to "
+			       "4294967294");
+	set_vsock("v", UINT32_MAX);
+	assert_refused(EINVAL, "--vsock: cid 4294967295 is reserved: from 3 "
+			       "to 4294967294");
+	set_vsock(path, 3);
+	assert_refused(EINVAL, "--vsock: the path has more than 96 bytes: a "
+			       "port's number has to fit behind it");
+	config.iommu.on = MACH_OFF;
+	set_vsock("v", 3);
+	config.vsock.iommu = MACH_ON;
+	assert_refused(EINVAL, "--vsock: iommu=on, but --iommu is off");
+}
+END_TEST
+
 START_TEST(disks_and_shares_share_the_slots)
 {
 	static const char *const tags[] = {"0", "1", "2", "3", "4"};
 
 	for (unsigned i = 0; i < 5; i++)
 		add_share("/tmp", tags[i]);
-	for (unsigned i = 0; i < 18; i++)
+	for (unsigned i = 0; i < 15; i++)
 		add_disk(image, MACH_AUTO);
 	ck_assert_int_eq(mach_config_check(&config, &err), 0);
 	add_disk(image, MACH_AUTO);
-	assert_refused(EINVAL, "--disk: 19 disks do not fit beside the other "
-			       "devices, 18 would");
+	assert_refused(EINVAL, "--disk: 16 disks do not fit beside the other "
+			       "devices, 15 would");
 }
 END_TEST
 
@@ -489,6 +531,8 @@ int main(void)
 	tcase_add_test(places,
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places, vsock_is_planned_without_a_socket);
+	tcase_add_test(places, vsock_that_cannot_be_is_refused);
 	tcase_add_test(places, disks_and_shares_share_the_slots);
 	tcase_add_test(places, shares_that_cannot_be_are_refused);
 	tcase_add_test(places,
