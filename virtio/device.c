@@ -144,6 +144,19 @@ void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 	*ret_s = sum;
 }
 
+unsigned virtio_get_own_stats(struct virtio_dev *d, struct virtio_stat *stats)
+{
+	unsigned n;
+
+	if (!d->ops->stats)
+		return 0;
+	pthread_mutex_lock(&d->lock);
+	n = d->ops->stats(d, stats);
+	pthread_mutex_unlock(&d->lock);
+	assert(n <= VIRTIO_STATS_MAX);
+	return n;
+}
+
 void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
 {
 	d->transport = t;

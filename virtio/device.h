@@ -32,6 +32,15 @@ struct err;
 struct virtio_dev;
 struct virtio_transport;
 
+/* A number of one kind of device. */
+#define VIRTIO_STATS_MAX     8
+#define VIRTIO_STAT_NAME_MAX 23
+
+struct virtio_stat {
+	const char *name; /* lower case and '_'; at most so long */
+	uint64_t value;
+};
+
 struct virtio_dev_ops {
 	uint32_t id; /* VIRTIO_ID_... */
 	const char *name;
@@ -66,6 +75,12 @@ struct virtio_dev_ops {
 	 * May be NULL: VIRTIO_F_RING_RESET is not offered.
 	 */
 	void (*queue_stop)(struct virtio_dev *d, unsigned qi);
+	/*
+	 * What it counts besides its queues, into @stats, which has room for
+	 * VIRTIO_STATS_MAX; d->lock is held.  May be NULL: nothing.
+	 * Return: how many.
+	 */
+	unsigned (*stats)(struct virtio_dev *d, struct virtio_stat *stats);
 	/* Frees the device, which is stopped; ends in virtio_dev_fini(). */
 	void (*free)(struct virtio_dev *d);
 };
@@ -144,6 +159,9 @@ void virtio_dev_free(struct virtio_dev *d);
 
 /* Sums over the queues.  Takes the device's lock. */
 void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s);
+/* What ops->stats tells; @stats has room for VIRTIO_STATS_MAX.  Takes the
+ * device's lock.  Return: how many. */
+unsigned virtio_get_own_stats(struct virtio_dev *d, struct virtio_stat *stats);
 
 static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
 {

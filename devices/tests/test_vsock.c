@@ -671,6 +671,42 @@ START_TEST(rx_ring_can_be_reset_with_a_buffer_kept)
 }
 END_TEST
 
+static uint64_t stat_of(const char *name)
+{
+	struct virtio_stat stats[VIRTIO_STATS_MAX];
+	const unsigned n = virtio_get_own_stats(r.f.d, stats);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(stats[i].name, name) == 0)
+			return stats[i].value;
+	}
+	ck_abort_msg("no '%s'", name);
+	return 0;
+}
+
+START_TEST(connections_are_counted)
+{
+	struct vq_stats s;
+	int server, fd;
+
+	rig_up(&r, (unsigned)_i, 0);
+	rig_post(&r, RIG_BUFFERS);
+	rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
+	rig_expect(&r, VSOCK_OP_RST, NULL);
+	server = rig_listen(&r, 8);
+	fd = rig_connect(&r, server);
+	virtio_get_stats(r.f.d, &s);
+	ck_assert_uint_eq(stat_of("connections"), 1);
+	ck_assert_uint_eq(stat_of("opened"), 1);
+	ck_assert_uint_eq(stat_of("reset"), 1);
+	ck_assert_uint_eq(stat_of("waiting_bytes"), 0);
+	ck_assert_uint_ge(s.requests, 4);
+	close(fd);
+	close(server);
+	rig_down(&r);
+}
+END_TEST
+
 START_TEST(path_in_use_is_refused_and_left_alone)
 {
 	struct vsock_config config = {.cid = 3, .path = r.path};
@@ -828,6 +864,7 @@ int main(void)
 	ADD(no_event_without_a_reason);
 	ADD(clients_wait_for_the_driver);
 	ADD(rx_ring_can_be_reset_with_a_buffer_kept);
+	ADD(connections_are_counted);
 	ADD(path_in_use_is_refused_and_left_alone);
 	ADD(plan_makes_no_socket);
 	ADD(answers_that_nobody_takes_stop_the_sender_alone);

@@ -213,6 +213,7 @@ void vsock_conn_drop(struct vsock_conn *c)
 
 void vsock_conn_reset(struct vsock_conn *c)
 {
+	owner(c)->refused++;
 	conn_close(c);
 	conn_set_state(c, CONN_RESETTING);
 	c->due = CONN_DUE_RST;

@@ -286,6 +286,21 @@ static void vsock_kick(struct virtio_dev *d, unsigned qi)
 		vsock_serve(v);
 }
 
+static unsigned vsock_stats(struct virtio_dev *d, struct virtio_stat *stats)
+{
+	const struct vsock *v = to_vsock(d);
+	const struct virtio_stat s[] = {
+		{"connections", v->nconns},
+		{"opened", v->opened},
+		{"reset", v->refused},
+		{"waiting_bytes", v->waiting},
+	};
+
+	static_assert(ARRAY_SIZE(s) <= VIRTIO_STATS_MAX, "");
+	memcpy(stats, s, sizeof(s));
+	return ARRAY_SIZE(s);
+}
+
 static void vsock_free(struct virtio_dev *d)
 {
 	struct vsock *v = to_vsock(d);
@@ -306,6 +321,7 @@ static const struct virtio_dev_ops vsock_ops = {
 	.stop = vsock_stop,
 	.kick = vsock_kick,
 	.queue_stop = vsock_queue_stop,
+	.stats = vsock_stats,
 	.free = vsock_free,
 };
 

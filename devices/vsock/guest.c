@@ -152,7 +152,7 @@ static void on_known(struct vsock *v, struct vsock_conn *c,
 	switch (le16_get(p->h.op)) {
 	case VSOCK_OP_RESPONSE:
 		if (c->state == CONN_REQUESTED && !(c->due & CONN_DUE_REQUEST))
-			vsock_host_accepted(c);
+			vsock_host_accepted(v, c);
 		else
 			vsock_conn_reset(c);
 		break;

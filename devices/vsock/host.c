@@ -44,6 +44,7 @@ void vsock_host_dial(struct vsock *v, struct vsock_conn *c)
 		vsock_conn_reset(c);
 		return;
 	}
+	v->opened++;
 	c->due |= CONN_DUE_RESPONSE;
 	c->ops->wants(c);
 }
@@ -125,7 +126,7 @@ void vsock_host_greeting(struct vsock *v, struct vsock_conn *c)
 	vsock_serve(v);
 }
 
-void vsock_host_accepted(struct vsock_conn *c)
+void vsock_host_accepted(struct vsock *v, struct vsock_conn *c)
 {
 	char line[GREETING_MAX];
 	int len =
@@ -134,6 +135,7 @@ void vsock_host_accepted(struct vsock_conn *c)
 	/* The first bytes always fit; a client that is gone shows later. */
 	(void)!send(c->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	conn_set_state(c, CONN_OPEN);
+	v->opened++;
 }
 
 /* Return: false if there is no other one now. */

@@ -47,8 +47,9 @@ struct vsock {
 	struct list sending; /* that have something for the guest */
 	struct list timed;   /* whose state may not last */
 	struct loop_timer timer;
-	uint64_t tick_ms; /* the timer is set to it; 0: it is not */
-	uint64_t waiting; /* bytes of their buffers */
+	uint64_t tick_ms;	  /* the timer is set to it; 0: it is not */
+	uint64_t waiting;	  /* bytes of their buffers */
+	uint64_t opened, refused; /* counted */
 	struct vsock_reset resets[VSOCK_RESETS_MAX];
 	unsigned first_reset, nresets;
 
@@ -117,6 +118,6 @@ void vsock_host_dial(struct vsock *v, struct vsock_conn *c);
 /* A client of the host has said something. */
 void vsock_host_greeting(struct vsock *v, struct vsock_conn *c);
 /* The guest has accepted the client. */
-void vsock_host_accepted(struct vsock_conn *c);
+void vsock_host_accepted(struct vsock *v, struct vsock_conn *c);
 
 #endif

@@ -61,6 +61,31 @@ START_TEST(request_comes_back_with_its_head_and_length)
 }
 END_TEST
 
+START_TEST(queue_counts_what_it_does)
+{
+	struct virtio_stat own[VIRTIO_STATS_MAX];
+	struct vq_stats s;
+
+	setup(FIX_ALL, 8);
+	for (unsigned i = 0; i < 3; i++)
+		(void)add_echo(i);
+	fix_kick(f);
+	(void)add_echo(3);
+	fix_kick(f);
+	virtio_get_stats(f->d, &s);
+	ck_assert_uint_eq(s.kicks, 2);
+	ck_assert_uint_eq(s.requests, 4);
+	ck_assert_uint_eq(s.bytes_out, 16);
+	ck_assert_uint_eq(s.bytes_in, 16);
+	ck_assert_uint_eq(s.interrupts, f->transport.queue_irqs[0]);
+	ck_assert_uint_eq(virtio_get_own_stats(f->d, own), 0);
+	/* ... and a reset does not take it back. */
+	virtio_reset(f->d);
+	virtio_get_stats(f->d, &s);
+	ck_assert_uint_eq(s.requests, 4);
+}
+END_TEST
+
 START_TEST(indices_go_round_the_ring_and_past_2_16)
 {
 	setup(_i ? FIX_ALL : FIX_PLAIN, 4);
@@ -487,6 +512,7 @@ static Suite *suite(void)
 	t = add_case(s, "rings");
 	tcase_add_loop_test(t, request_comes_back_with_its_head_and_length, 0,
 			    2);
+	tcase_add_test(t, queue_counts_what_it_does);
 	tcase_add_loop_test(t, indices_go_round_the_ring_and_past_2_16, 0, 2);
 	tcase_add_test(t, full_ring_is_taken_whole);
 	tcase_add_test(t, ring_lies_in_scattered_pages);
