@@ -84,12 +84,19 @@ static const struct command table[] = {
 	},
 	{
 		.name = "iommu",
-		.args = "PATH [--watch | --map ENDPOINT] [--json]",
-		.operand = "PATH",
-		.help = "print what the IOMMU of a guest does, run with "
-			"--control PATH",
+		.args = "NAME|PATH [--watch | --map ENDPOINT] [--json]",
+		.operand = "NAME",
+		.help = "print what the IOMMU of a guest does",
 		.scope = OPTION_IOMMU,
 		.run = command_iommu,
+	},
+	{
+		.name = "stats",
+		.args = "NAME|PATH [--watch] [--json]",
+		.operand = "NAME",
+		.help = "print what the devices of a guest have done",
+		.scope = OPTION_STATS,
+		.run = command_stats,
 	},
 	{
 		.name = "trace",

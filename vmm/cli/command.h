@@ -36,12 +36,14 @@ const char *command_nearest(const char *typed);
 /* "moat run" with a command behind "--" (launch.c). */
 int launch_run(struct settings *s, struct err *err);
 
-/* One file each: run.c, check.c, topology.c, trace.c, iommu.c. */
+/* One file each: run.c, check.c, topology.c, trace.c, iommu.c,
+ * stats.c. */
 int command_run(struct settings *s, struct err *err);
 int command_check(struct settings *s, struct err *err);
 int command_topology(struct settings *s, struct err *err);
 int command_trace(struct settings *s, struct err *err);
 int command_iommu(struct settings *s, struct err *err);
+int command_stats(struct settings *s, struct err *err);
 /* guests.c */
 int command_list(struct settings *s, struct err *err);
 int command_stop(struct settings *s, struct err *err);

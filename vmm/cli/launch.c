@@ -126,7 +126,7 @@ static int make_and_run(struct launch *l, struct err *err)
 	if (mach_new(&l->m, &l->config, 0, err) < 0)
 		return STATUS_LAUNCH;
 	report_iommu(l);
-	if (observe_start(&control, l->settings, l->m, err) == 0)
+	if (observe_start(&control, l->settings, l->m, &l->service, err) == 0)
 		status = run_machine(l, err);
 	observe_stop(control);
 	mach_free(l->m);

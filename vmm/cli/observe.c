@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "core/fd.h"
 #include "vmm/cli/output_file.h"
 #include "vmm/cli/report.h"
+#include "vmm/cli/service.h"
 #include "vmm/cli/settings.h"
 #include "vmm/control/server.h"
 #include "vmm/machine/machine.h"
@@ -24,13 +26,15 @@ static int open_trace(const struct settings *s, struct mach *m, struct err *err)
 }
 
 int observe_start(struct control **ret_c, const struct settings *s,
-		  struct mach *m, struct err *err)
+		  struct mach *m, const struct service *service,
+		  struct err *err)
 {
+	AUTO_FREE char *named = service_control_path(service);
 	struct control *c = NULL;
 	int r = open_trace(s, m, err);
 
-	if (r == 0 && s->control_path)
-		r = control_new(&c, m, s->control_path, err);
+	if (r == 0 && (s->control_path || named))
+		r = control_new(&c, m, s->control_path, named, err);
 	if (r == 0)
 		*ret_c = c;
 	return r;

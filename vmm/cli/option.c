@@ -124,10 +124,10 @@ static const struct cli_option table[] = {
 	}, {
 		.name = "control", .arg = "PATH", .set = set_control,
 		.rare = true,
-		.help = "a socket where 'moat iommu' asks",
+		.help = "a socket where 'moat iommu' and 'moat stats' ask",
 	}, {
 		.name = "watch", .kind = OPTION_FLAG, .set = set_watch,
-		.scope = OPTION_IOMMU, .not_in_file = true,
+		.scope = OPTION_ASKING, .not_in_file = true,
 		.help = "print again every second, until the guest ends",
 	}, {
 		.name = "map", .arg = "ENDPOINT", .set = set_map,
@@ -135,7 +135,7 @@ static const struct cli_option table[] = {
 		.help = "list the mappings of an endpoint instead",
 	}, {
 		.name = "json", .kind = OPTION_FLAG, .set = set_json,
-		.scope = OPTION_IOMMU, .not_in_file = true,
+		.scope = OPTION_ASKING, .not_in_file = true,
 		.help = "an object of JSON a line",
 	}, {
 		.name = "config", .arg = "FILE", .set = set_config,

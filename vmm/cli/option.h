@@ -25,6 +25,8 @@ enum option_kind {
 enum option_scope {
 	OPTION_MACHINE,	   /* commands about a machine */
 	OPTION_IOMMU,	   /* moat iommu */
+	OPTION_STATS,	   /* moat stats */
+	OPTION_ASKING,	   /* both of these */
 	OPTION_EVERYWHERE, /* all commands */
 };
 
@@ -54,7 +56,9 @@ const struct cli_option *option_by_letter(char letter);
 static inline bool option_in(const struct cli_option *o,
 			     enum option_scope scope)
 {
-	return o->scope == scope || o->scope == OPTION_EVERYWHERE;
+	return o->scope == scope || o->scope == OPTION_EVERYWHERE ||
+	       (o->scope == OPTION_ASKING &&
+		(scope == OPTION_IOMMU || scope == OPTION_STATS));
 }
 
 /* The name that a mistyped one may stand for; NULL if none is near. */

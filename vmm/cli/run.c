@@ -281,7 +281,8 @@ static int run_machine(struct run *run, struct err *err)
 	int status = STATUS_HOST;
 
 	if (open_output(run, err) < 0 ||
-	    observe_start(&run->control, run->settings, run->m, err) < 0)
+	    observe_start(&run->control, run->settings, run->m, &run->service,
+			  err) < 0)
 		return STATUS_HOST;
 	if (host_console_attach(&run->console, mach_console(run->m),
 				mach_loop(run->m), err) == 0 &&

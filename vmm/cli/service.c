@@ -231,6 +231,11 @@ void service_fini(struct service *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
+char *service_control_path(const struct service *s)
+{
+	return s->fd < 0 ? NULL : registry_control_path(s->dir, s->name);
+}
+
 int service_attach(struct service *s, struct loop *loop, struct err *err)
 {
 	int r;

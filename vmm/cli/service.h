@@ -69,6 +69,10 @@ int service_attach(struct service *s, struct loop *loop, struct err *err);
 /* The loop does not run. */
 void service_detach(struct service *s);
 
+/* Where the guest of this name can be asked more.
+ * Return: to be freed; NULL if it has no name, or no memory. */
+char *service_control_path(const struct service *s);
+
 /* The guest's console has said this. */
 void service_seen(struct service *s, const uint8_t *buf, size_t len);
 

@@ -32,6 +32,36 @@ const char *control_flags(uint32_t flags)
 	return flag_names[flags & (ARRAY_SIZE(flag_names) - 1)];
 }
 
+/* ... and of a device; those of its kind follow. */
+static const struct {
+	const char *key;
+	size_t at;
+} counts[] = {
+	{"kicks", offsetof(struct mach_device_stats, kicks)},
+	{"interrupts", offsetof(struct mach_device_stats, interrupts)},
+	{"requests", offsetof(struct mach_device_stats, requests)},
+	{"read", offsetof(struct mach_device_stats, read)},
+	{"written", offsetof(struct mach_device_stats, written)},
+	{"errors", offsetof(struct mach_device_stats, errors)},
+	{"full", offsetof(struct mach_device_stats, full)},
+	{"throttled", offsetof(struct mach_device_stats, throttled)},
+};
+
+static void print_device(const struct mach_device_stats *d, FILE *out)
+{
+	fprintf(out, "{\"device\":\"%s\",\"kind\":\"%s\"", d->name, d->kind);
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)d + counts[i].at, sizeof(n));
+		fprintf(out, ",\"%s\":%" PRIu64, counts[i].key, n);
+	}
+	for (unsigned i = 0; i < d->nmore; i++)
+		fprintf(out, ",\"%s\":%" PRIu64, d->more[i].name,
+			d->more[i].value);
+	fputs("}\n", out);
+}
+
 static void print_endpoint(const struct control_line *l, FILE *out)
 {
 	const struct iommu_endpoint_state *e = &l->endpoint;
@@ -64,6 +94,9 @@ void control_line_print(const struct control_line *l, FILE *out)
 			"{\"first\":\"0x%" PRIx64 "\",\"last\":\"0x%" PRIx64
 			"\",\"phys\":\"0x%" PRIx64 "\",\"flags\":\"%s\"}\n",
 			m->first, m->last, m->phys, control_flags(m->flags));
+		break;
+	case CONTROL_DEVICE:
+		print_device(&l->device, out);
 		break;
 	case CONTROL_NEXT:
 		fprintf(out, "{\"next\":\"0x%" PRIx64 "\"}\n", l->next);
@@ -158,6 +191,53 @@ static bool take_mapping(const char *p, struct iommu_mapping *m)
 	return false;
 }
 
+/* Letters, digits, '-' and '_', and the quotation mark behind them. */
+static bool take_name(const char **p, char *name, size_t cap)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	const size_t len = strspn(*p, allowed);
+
+	if (len == 0 || len >= cap || (*p)[len] != '"')
+		return false;
+	memcpy(name, *p, len);
+	name[len] = '\0';
+	*p += len + 1;
+	return true;
+}
+
+static bool take_more(const char **p, struct mach_device_stats *d)
+{
+	const unsigned i = d->nmore;
+
+	if (i == MACH_STATS_MAX || !take(p, ",\"") ||
+	    !take_name(p, d->more[i].name, sizeof(d->more[i].name)) ||
+	    !take(p, ":") || !take_number(p, 10, UINT64_MAX, &d->more[i].value))
+		return false;
+	d->nmore++;
+	return true;
+}
+
+static bool take_device(const char *p, struct mach_device_stats *d)
+{
+	uint64_t n;
+
+	if (!take_name(&p, d->name, sizeof(d->name)) ||
+	    !take(&p, ",\"kind\":\"") ||
+	    !take_name(&p, d->kind, sizeof(d->kind)))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		if (!take(&p, ",\"") || !take(&p, counts[i].key) ||
+		    !take(&p, "\":") || !take_number(&p, 10, UINT64_MAX, &n))
+			return false;
+		memcpy((char *)d + counts[i].at, &n, sizeof(n));
+	}
+	while (*p == ',') {
+		if (!take_more(&p, d))
+			return false;
+	}
+	return strcmp(p, "}") == 0;
+}
+
 static bool take_error(const char *p, char *error)
 {
 	size_t len = strcspn(p, "\"\\");
@@ -179,6 +259,9 @@ int control_line_parse(struct control_line *ret_l, const char *text)
 	if (take(&p, "{\"endpoint\":")) {
 		l->kind = CONTROL_ENDPOINT;
 		good = take_endpoint(p, l);
+	} else if (take(&p, "{\"device\":\"")) {
+		l->kind = CONTROL_DEVICE;
+		good = take_device(p, &l->device);
 	} else if (take(&p, "{\"error\":\"")) {
 		l->kind = CONTROL_ERROR;
 		good = take_error(p, l->error);

@@ -6,11 +6,12 @@
  *
  *	iommu			the state of every endpoint
  *	map ENDPOINT FROM	mappings of one, by address, from FROM on
+ *	stats			what every device has done
  *
- * The answer is lines of JSON: a "endpoint" or "first" object for each, then
- * "end", or "next" with the FROM that goes on; or one "error".  Objects are
- * flat and have their members in one order; addresses are strings in
- * hexadecimal.
+ * The answer is lines of JSON: an "endpoint", "first" or "device" object for
+ * each, then "end", or "next" with the FROM that goes on; or one "error".
+ * Objects are flat and have their members in one order; addresses are strings
+ * in hexadecimal.  A "device" may have more members behind those of all.
  */
 #ifndef MOAT_VMM_CONTROL_LINE_H
 #define MOAT_VMM_CONTROL_LINE_H
@@ -21,12 +22,13 @@
 #include "vmm/machine/machine.h"
 
 #define CONTROL_REQUEST_MAX 64 /* the newline included */
-#define CONTROL_LINE_MAX    512
+#define CONTROL_LINE_MAX    1024
 #define CONTROL_ERROR_MAX   128
 
 enum control_kind {
 	CONTROL_ENDPOINT,
 	CONTROL_MAPPING,
+	CONTROL_DEVICE,
 	CONTROL_NEXT, /* there is more: ask again from here */
 	CONTROL_END,
 	CONTROL_ERROR,
@@ -38,6 +40,7 @@ struct control_line {
 	/* The largest of the first @examined mappings. */
 	uint64_t largest, examined;
 	struct iommu_mapping mapping;
+	struct mach_device_stats device;
 	iova_t next;
 	char error[CONTROL_ERROR_MAX];
 };

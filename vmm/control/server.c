@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,7 +26,8 @@
 
 struct control {
 	struct mach *m;
-	struct socket_server server;
+	/* The one that was asked for, and the one of the guest's name. */
+	struct socket_server servers[2];
 	int stop;
 	bool running;
 	pthread_t thread;
@@ -102,6 +102,15 @@ static void answer_iommu(struct control *c, FILE *out)
 	say_end(out);
 }
 
+static void answer_stats(struct control *c, FILE *out)
+{
+	struct control_line l = {.kind = CONTROL_DEVICE};
+
+	for (size_t n = 0; mach_device_stats(c->m, n, &l.device); n++)
+		control_line_print(&l, out);
+	say_end(out);
+}
+
 static void answer_map(struct control *c, uint32_t endpoint, iova_t from,
 		       FILE *out)
 {
@@ -153,6 +162,8 @@ static void answer(struct control *c, const char *request, FILE *out)
 
 	if (strcmp(request, "iommu") == 0)
 		answer_iommu(c, out);
+	else if (strcmp(request, "stats") == 0)
+		answer_stats(c, out);
 	else if (parse_map(request, &endpoint, &from))
 		answer_map(c, (uint32_t)endpoint, from, out);
 	else
@@ -230,39 +241,52 @@ static void serve(struct control *c, int fd)
 		send_all(c, fd, text, len);
 }
 
+/* Return: false if none came. */
+static bool take_client(struct control *c, const struct socket_server *s)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return false;
+	serve(c, fd);
+	close(fd);
+	return true;
+}
+
 static void *thread(void *arg)
 {
 	struct control *c = arg;
+	struct pollfd p[3] = {
+		{.fd = c->servers[0].fd, .events = POLLIN},
+		{.fd = c->servers[1].fd, .events = POLLIN},
+		{.fd = c->stop, .events = POLLIN},
+	};
 
 	(void)pthread_setname_np(pthread_self(), "control");
 	while (!stopped(c, 0)) {
-		int fd;
-
-		if (!socket_wait(c->server.fd, POLLIN, c->stop,
-				 socket_now_ms() + INT_MAX / 2))
+		if (poll(p, ARRAY_SIZE(p), -1) <= 0)
 			continue;
-		fd = accept4(c->server.fd, NULL, NULL,
-			     SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0) {
-			(void)stopped(c, RETRY_MS * 1000000L);
-			continue;
+		for (unsigned i = 0; i < ARRAY_SIZE(c->servers); i++) {
+			if (p[i].revents && !take_client(c, &c->servers[i]))
+				(void)stopped(c, RETRY_MS * 1000000L);
 		}
-		serve(c, fd);
-		close(fd);
 	}
 	return NULL;
 }
 
-static int start(struct control *c, const char *path, struct err *err)
+static int start(struct control *c, const char *path, const char *named,
+		 struct err *err)
 {
 	int r;
 
 	c->stop = eventfd_new();
 	if (c->stop < 0)
 		return err_errno(err, -c->stop, "cannot make an eventfd");
-	r = socket_server_open(&c->server, path, err);
+	r = path ? socket_server_open(&c->servers[0], path, err) : 0;
 	if (r < 0)
 		return r;
+	if (named)
+		(void)socket_server_open(&c->servers[1], named, NULL);
 	r = pthread_create(&c->thread, NULL, thread, c);
 	if (r)
 		return err_errno(err, r, "cannot start a thread");
@@ -271,7 +295,7 @@ static int start(struct control *c, const char *path, struct err *err)
 }
 
 int control_new(struct control **ret_c, struct mach *m, const char *path,
-		struct err *err)
+		const char *named, struct err *err)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	int r;
@@ -279,8 +303,8 @@ int control_new(struct control **ret_c, struct mach *m, const char *path,
 	if (!c)
 		return err_set(err, ENOMEM, "out of memory");
 	c->m = m;
-	c->server.fd = c->stop = -1;
-	r = start(c, path, err);
+	c->servers[0].fd = c->servers[1].fd = c->stop = -1;
+	r = start(c, path, named, err);
 	if (r < 0) {
 		err_prefix(err, "--control");
 		control_free(c);
@@ -298,7 +322,8 @@ void control_free(struct control *c)
 		eventfd_signal(c->stop);
 		(void)pthread_join(c->thread, NULL);
 	}
-	socket_server_close(&c->server);
+	socket_server_close(&c->servers[0]);
+	socket_server_close(&c->servers[1]);
 	if (c->stop >= 0)
 		close(c->stop);
 	free(c);

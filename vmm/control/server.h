@@ -21,15 +21,16 @@ struct mach;
 #define CONTROL_EXAMINED_MAX 16384
 
 /*
- * control_new - listen at @path and answer.
+ * control_new - listen and answer.
  * @m: borrowed; outlives the server
- * @path: socket_path_check() took it; copied
+ * @path: socket_path_check() took it; copied.  NULL: none
+ * @named: another one that is there if it can be; NULL: none
  *
  * Return: 0; as socket_server_open(); -ENOMEM; with a sentence.
  */
 int control_new(struct control **ret_c, struct mach *m, const char *path,
-		struct err *err);
-/* Takes the socket's file away, too, if it is still ours.  NULL is none. */
+		const char *named, struct err *err);
+/* Takes the sockets' files away, too, if they are still ours.  NULL is none. */
 void control_free(struct control *c);
 
 #endif

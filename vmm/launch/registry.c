@@ -168,6 +168,13 @@ void registry_remove(const char *dir, const char *name)
 		(void)unlink(a.sun_path);
 }
 
+char *registry_control_path(const char *dir, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s.control", dir, name) < 0 ? NULL : path;
+}
+
 /*
  * Others'.
  */

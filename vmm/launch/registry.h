@@ -46,6 +46,14 @@ int registry_add(const char *dir, const char *name, struct err *err);
 void registry_remove(const char *dir, const char *name);
 
 /*
+ * registry_control_path - where guest @name's control socket is
+ * (vmm/control/server.h), NAME.control in @dir.
+ *
+ * Return: to be freed; NULL without memory.
+ */
+char *registry_control_path(const char *dir, const char *name);
+
+/*
  * registry_connect - to guest @name.
  *
  * Return: the socket; -ENOENT if there is none; -errno; with a sentence.

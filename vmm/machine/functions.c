@@ -429,6 +429,42 @@ void mach_reset_functions(struct mach *m)
 	pthread_mutex_unlock(&m->viommu->lock);
 }
 
+static_assert(MACH_STATS_MAX == VIRTIO_STATS_MAX, "");
+static_assert(MACH_STAT_NAME_MAX == VIRTIO_STAT_NAME_MAX, "");
+
+bool mach_device_stats(struct mach *m, size_t n,
+		       struct mach_device_stats *ret_s)
+{
+	struct mach_device_stats *s = ret_s;
+	struct virtio_stat own[VIRTIO_STATS_MAX];
+	struct virtio_dev *dev;
+	struct vq_stats q;
+
+	if (n >= m->nfuncs)
+		return false;
+	dev = m->funcs[n].dev;
+	virtio_get_stats(dev, &q);
+	*s = (struct mach_device_stats){
+		.kicks = q.kicks,
+		.interrupts = q.interrupts,
+		.requests = q.requests,
+		.read = q.bytes_out,
+		.written = q.bytes_in,
+		.errors = q.errors,
+		.full = q.full,
+		.throttled = q.throttled,
+		.nmore = virtio_get_own_stats(dev, own),
+	};
+	snprintf(s->name, sizeof(s->name), "%s", m->funcs[n].name);
+	snprintf(s->kind, sizeof(s->kind), "%s", dev->ops->name);
+	for (unsigned i = 0; i < s->nmore; i++) {
+		snprintf(s->more[i].name, sizeof(s->more[i].name), "%s",
+			 own[i].name);
+		s->more[i].value = own[i].value;
+	}
+	return true;
+}
+
 struct stream_end *mach_console(struct mach *m)
 {
 	return &m->mux.front;

@@ -89,6 +89,30 @@ bool mach_iommu_endpoint(struct mach *m, size_t n,
 int mach_iommu_mappings(struct mach *m, uint32_t endpoint, iova_t from,
 			struct iommu_mapping *ret_m, unsigned max);
 
+/* What one device has done since the machine was made, reboots included. */
+#define MACH_STATS_MAX	   8
+#define MACH_STAT_NAME_MAX 23
+
+struct mach_device_stats {
+	char name[16], kind[24]; /* "blk0", "virtio-blk" */
+	uint64_t kicks, interrupts, requests;
+	uint64_t read, written;		  /* bytes, of the guest's memory */
+	uint64_t errors, full, throttled; /* as in struct vq_stats */
+	/* What this kind of device counts besides. */
+	struct {
+		char name[MACH_STAT_NAME_MAX + 1]; /* lower case and '_' */
+		uint64_t value;
+	} more[MACH_STATS_MAX];
+	unsigned nmore;
+};
+
+/*
+ * mach_device_stats - device @n, from 0; any thread.
+ * Return: false if there are fewer.
+ */
+bool mach_device_stats(struct mach *m, size_t n,
+		       struct mach_device_stats *ret_s);
+
 /*
  * mach_trace - have every request to the IOMMU and every fault written to
  * @fd, a regular file, in the format of vmm/machine/trace_record.h; before

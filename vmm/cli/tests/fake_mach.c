@@ -488,6 +488,31 @@ bool mach_iommu_endpoint(struct mach *m, size_t n,
 	return mach_iommu_on(m) && n < 2;
 }
 
+bool mach_device_stats(struct mach *m, size_t n,
+		       struct mach_device_stats *ret_s)
+{
+	(void)m;
+	if (n == 0)
+		*ret_s = (struct mach_device_stats){
+			.name = "blk0",
+			.kind = "virtio-blk",
+			.kicks = 3,
+			.interrupts = 2,
+			.requests = 7,
+			.read = 1000,
+			.written = 4096,
+			.errors = 1,
+		};
+	else
+		*ret_s = (struct mach_device_stats){
+			.name = "vsock",
+			.kind = "virtio-vsock",
+			.more = {{"connections", 5}, {"reset", UINT64_MAX}},
+			.nmore = 2,
+		};
+	return n < 2;
+}
+
 int mach_iommu_mappings(struct mach *m, uint32_t endpoint, iova_t from,
 			struct iommu_mapping *ret_m, unsigned max)
 {

@@ -165,6 +165,55 @@ START_TEST(mappings_of_several_pages_are_printed)
 }
 END_TEST
 
+#define DEVICES                                                               \
+	"DEVICE   KIND               REQUESTS           READ        WRITTEN " \
+	"       KICKS   INTERRUPTS  MORE\n"                                   \
+	"blk0     virtio-blk                7           1000           4096 " \
+	"           3            2  errors=1\n"                               \
+	"vsock    virtio-vsock              0              0              0 " \
+	"           0            0  connections=5 reset=18446744073709551615\n"
+#define DEVICE_OBJECTS                                                    \
+	"{\"device\":\"blk0\",\"kind\":\"virtio-blk\",\"kicks\":3,"       \
+	"\"interrupts\":2,\"requests\":7,\"read\":1000,\"written\":4096," \
+	"\"errors\":1,\"full\":0,\"throttled\":0}\n"                      \
+	"{\"device\":\"vsock\",\"kind\":\"virtio-vsock\",\"kicks\":0,"    \
+	"\"interrupts\":0,\"requests\":0,\"read\":0,\"written\":0,"       \
+	"\"errors\":0,\"full\":0,\"throttled\":0,"                        \
+	"\"connections\":5,\"reset\":18446744073709551615}\n"
+
+START_TEST(devices_are_printed)
+{
+	start_guest();
+	result_is(RUN("stats", path), 0, DEVICES, "");
+	result_is(RUN("stats", path, "--json"), 0, DEVICE_OBJECTS, "");
+	end_guest();
+}
+END_TEST
+
+START_TEST(guest_is_asked_by_its_name)
+{
+	char dir[] = "/tmp/moat-run-XXXXXX", file[96];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+	spawn_tty(&guest, NULL,
+		  ARGV("run", "--iommu", "on", "--name", "one", "--kernel",
+		       "print up\\n;wait"));
+	spawn_expect(&guest, "up");
+	result_is(RUN("stats", "one"), 0, DEVICES, "");
+	result_is(RUN("iommu", "one"), 0, TABLE, "");
+	result_is(RUN("stats", "two"), 1, "",
+		  "moat: stats: 'two': nobody answers: No such file or "
+		  "directory\n");
+	end_guest();
+	/* With the guest its socket has gone. */
+	(void)snprintf(file, sizeof(file), "%s/moat", dir);
+	ck_assert_int_eq(rmdir(file), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(unsetenv("XDG_RUNTIME_DIR"), 0);
+}
+END_TEST
+
 START_TEST(machine_without_iommu_says_so)
 {
 	spawn_tty(&guest, NULL,
@@ -327,7 +376,8 @@ START_TEST(wrong_usage_is_2)
 	memset(name, 'x', sizeof(name));
 	name[108] = '\0';
 	result_is(RUN("iommu"), 2, "",
-		  "moat: iommu: PATH is missing: that of 'moat run --control "
+		  "moat: iommu: NAME is missing ('moat list' prints them), or "
+		  "the PATH of 'moat run --control "
 		  "PATH'\n");
 	result_is(RUN("iommu", ""), 2, "",
 		  "moat: iommu: PATH: expected something, not nothing\n");
@@ -439,6 +489,8 @@ int main(void)
 	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, endpoints_are_printed);
 	tcase_add_test(tc, mappings_of_several_pages_are_printed);
+	tcase_add_test(tc, devices_are_printed);
+	tcase_add_test(tc, guest_is_asked_by_its_name);
 	tcase_add_test(tc, machine_without_iommu_says_so);
 	tcase_add_test(tc, watch_prints_until_the_guest_ends);
 	tcase_add_test(tc, socket_is_the_owners_and_goes_with_the_run);

@@ -171,6 +171,27 @@ START_TEST(shares_that_cannot_be_are_refused)
 }
 END_TEST
 
+START_TEST(every_device_has_statistics)
+{
+	struct mach_device_stats s;
+	struct mach *m;
+
+	config.iommu.on = MACH_ON;
+	add_disk(image, MACH_AUTO);
+	ck_assert_int_eq(mach_new(&m, &config, MACH_PLAN_ONLY, &err), 0);
+	ck_assert(mach_device_stats(m, 0, &s));
+	ck_assert_str_eq(s.name, "rng");
+	ck_assert_str_eq(s.kind, "virtio-rng");
+	ck_assert(mach_device_stats(m, 1, &s));
+	ck_assert_str_eq(s.name, "blk0");
+	ck_assert_uint_eq(s.requests, 0);
+	ck_assert(mach_device_stats(m, 2, &s));
+	ck_assert_str_eq(s.name, "iommu");
+	ck_assert(!mach_device_stats(m, 3, &s));
+	mach_free(m);
+}
+END_TEST
+
 static void set_vsock(const char *path, uint32_t cid)
 {
 	config.vsock = (struct mach_vsock){
@@ -531,6 +552,7 @@ int main(void)
 	tcase_add_test(places,
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places, every_device_has_statistics);
 	tcase_add_test(places, vsock_is_planned_without_a_socket);
 	tcase_add_test(places, vsock_that_cannot_be_is_refused);
 	tcase_add_test(places, disks_and_shares_share_the_slots);
