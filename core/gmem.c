@@ -173,19 +173,20 @@ void gmem_fini(struct gmem *m)
 	*m = (struct gmem){.fd = -1};
 }
 
-static int slot_discard(const struct gmem_slot *s, int fd)
+static int slot_discard(const struct gmem_slot *s, int fd, uint64_t off,
+			uint64_t len)
 {
 	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 	if (fd < 0)
-		return madvise(s->host, s->size, MADV_DONTNEED);
-	return fallocate(fd, mode, (off_t)s->file_offset, (off_t)s->size);
+		return madvise(s->host + off, len, MADV_DONTNEED);
+	return fallocate(fd, mode, (off_t)(s->file_offset + off), (off_t)len);
 }
 
 int gmem_discard(struct gmem *m, struct err *err)
 {
 	for (unsigned i = 0; i < m->nslots; i++) {
-		if (slot_discard(&m->slots[i], m->fd) < 0)
+		if (slot_discard(&m->slots[i], m->fd, 0, m->slots[i].size) < 0)
 			return err_errno(err, errno,
 					 "cannot clear guest memory");
 	}
@@ -250,6 +251,28 @@ static struct run run_at(const struct gmem_slot *s, gpa_t at, uint64_t len)
 bool gmem_has(const struct gmem *m, gpa_t at, uint64_t len)
 {
 	return range_check(m, at, len > 0 ? len : 1) != NULL;
+}
+
+int gmem_discard_range(struct gmem *m, gpa_t at, uint64_t len)
+{
+	const struct gmem_slot *s;
+
+	if (!is_aligned(at | len, KIB(4)))
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	s = range_check(m, at, len);
+	if (!s)
+		return -EFAULT;
+	for (; len > 0; s++) {
+		const struct run run = run_at(s, at, len);
+
+		if (slot_discard(s, m->fd, at - s->base, run.len) < 0)
+			return -errno;
+		at += run.len;
+		len -= run.len;
+	}
+	return 0;
 }
 
 int gmem_read(const struct gmem *m, gpa_t at, void *dst, size_t len)

@@ -73,6 +73,15 @@ void gmem_fini(struct gmem *m);
  */
 int gmem_discard(struct gmem *m, struct err *err);
 
+/*
+ * gmem_discard_range - the same for some pages, while the guest runs: its
+ * affair if it still uses them.
+ *
+ * Return: 0; -EINVAL unless whole pages of 4 KiB; -EFAULT if any byte is not
+ * RAM (nothing is discarded then); -errno.
+ */
+int gmem_discard_range(struct gmem *m, gpa_t at, uint64_t len);
+
 /* All bytes of all slots. */
 uint64_t gmem_size(const struct gmem *m);
 

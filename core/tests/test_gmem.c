@@ -99,6 +99,53 @@ START_TEST(discarded_memory_is_zeroed_and_goes_on)
 }
 END_TEST
 
+START_TEST(pages_are_discarded_and_their_neighbours_are_not)
+{
+	uint8_t b[4] = {1, 2, 3, 4}, zero[4] = {0};
+
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(gmem_write(&m, i * 0x1000, b, 4), 0);
+	ck_assert_int_eq(gmem_discard_range(&m, 0x1000, 0x2000), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t got[4];
+
+		ck_assert_int_eq(gmem_read(&m, i * 0x1000, got, 4), 0);
+		ck_assert_mem_eq(got, i == 1 || i == 2 ? zero : b, 4);
+	}
+	ck_assert_int_eq(gmem_discard_range(&m, 0, 0), 0);
+	ck_assert_int_eq(gmem_discard_range(&m, 0x800, 0x1000), -EINVAL);
+	ck_assert_int_eq(gmem_discard_range(&m, 0, 0x800), -EINVAL);
+	ck_assert_int_eq(gmem_read(&m, 0, zero, 4), 0);
+	ck_assert_mem_eq(zero, b, 4);
+}
+END_TEST
+
+START_TEST(pages_of_two_slots_are_discarded_and_none_past_ram)
+{
+	uint8_t b[4] = {1, 2, 3, 4}, got[4];
+	const struct gmem_slot *last = &m.slots[m.nslots - 1];
+	const gpa_t end = last->base + last->size;
+
+	ck_assert_int_eq(gmem_write(&m, end - 4, b, 4), 0);
+	ck_assert_int_eq(gmem_discard_range(&m, end - 0x1000, 0x2000), -EFAULT);
+	ck_assert_int_eq(gmem_discard_range(&m, UINT64_MAX - 0xfff, 0x1000),
+			 -EFAULT);
+	ck_assert_int_eq(gmem_read(&m, end - 4, got, 4), 0);
+	ck_assert_mem_eq(got, b, 4);
+	for (unsigned i = 0; i + 1 < m.nslots; i++) {
+		const gpa_t seam = m.slots[i + 1].base;
+
+		if (m.slots[i].base + m.slots[i].size != seam)
+			continue;
+		ck_assert_int_eq(gmem_write(&m, seam - 2, b, 4), 0);
+		ck_assert_int_eq(gmem_discard_range(&m, seam - 0x1000, 0x2000),
+				 0);
+		ck_assert_int_eq(gmem_read(&m, seam - 2, got, 4), 0);
+		ck_assert_mem_eq(got, "\0\0\0\0", 4);
+	}
+}
+END_TEST
+
 START_TEST(private_memory_has_no_file)
 {
 	ck_assert_int_eq(m.fd, -1);
@@ -588,6 +635,8 @@ static TCase *add_case(Suite *s, const char *name, void (*set_up)(void))
 	tcase_add_test(tc, size_is_the_sum_of_the_slots);
 	tcase_add_test(tc, memory_starts_zeroed);
 	tcase_add_test(tc, discarded_memory_is_zeroed_and_goes_on);
+	tcase_add_test(tc, pages_are_discarded_and_their_neighbours_are_not);
+	tcase_add_test(tc, pages_of_two_slots_are_discarded_and_none_past_ram);
 	tcase_add_test(tc, guest_host_and_file_addresses_agree_modulo_2_mib);
 	tcase_add_test(tc, memory_is_neither_inherited_nor_dumped);
 	tcase_add_loop_test(tc, a_bad_layout_is_refused, 0,
