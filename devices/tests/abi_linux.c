@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "devices/tests/abi.h"
 
+#include <linux/virtio_balloon.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
@@ -153,5 +154,17 @@ const struct abi_item abi_linux[] = {
 	{"SHUTDOWN_RECEIVE", VIRTIO_VSOCK_SHUTDOWN_RCV},
 	{"SHUTDOWN_SEND", VIRTIO_VSOCK_SHUTDOWN_SEND},
 	{"TRANSPORT_RESET", VIRTIO_VSOCK_EVENT_TRANSPORT_RESET},
+
+	{"id balloon", VIRTIO_ID_BALLOON},
+	{"num_pages", offsetof(struct virtio_balloon_config, num_pages)},
+	{"actual", offsetof(struct virtio_balloon_config, actual)},
+	{"F_STATS_VQ", VIRTIO_BALLOON_F_STATS_VQ},
+	{"F_DEFLATE_ON_OOM", VIRTIO_BALLOON_F_DEFLATE_ON_OOM},
+	{"F_REPORTING", VIRTIO_BALLOON_F_REPORTING},
+	{"sizeof stat", sizeof(struct virtio_balloon_stat)},
+	{"S_MAJFLT", VIRTIO_BALLOON_S_MAJFLT},
+	{"S_MEMFREE", VIRTIO_BALLOON_S_MEMFREE},
+	{"S_MEMTOT", VIRTIO_BALLOON_S_MEMTOT},
+	{"S_AVAIL", VIRTIO_BALLOON_S_AVAIL},
 };
 const size_t abi_nlinux = ARRAY_SIZE(abi_linux);

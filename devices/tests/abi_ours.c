@@ -2,6 +2,7 @@
 #include "devices/tests/abi.h"
 
 #include "core/bits.h"
+#include "devices/balloon_wire.h"
 #include "devices/blk/wire.h"
 #include "devices/console_wire.h"
 #include "devices/net/wire.h"
@@ -148,5 +149,17 @@ const struct abi_item abi_ours[] = {
 	{"SHUTDOWN_RECEIVE", VSOCK_SHUTDOWN_RECEIVE},
 	{"SHUTDOWN_SEND", VSOCK_SHUTDOWN_SEND},
 	{"TRANSPORT_RESET", VSOCK_EVENT_TRANSPORT_RESET},
+
+	{"id balloon", VIRTIO_ID_BALLOON},
+	{"num_pages", offsetof(struct balloon_config_wire, num_pages)},
+	{"actual", offsetof(struct balloon_config_wire, actual)},
+	{"F_STATS_VQ", BALLOON_F_STATS_VQ},
+	{"F_DEFLATE_ON_OOM", BALLOON_F_DEFLATE_ON_OOM},
+	{"F_REPORTING", BALLOON_F_REPORTING},
+	{"sizeof stat", sizeof(struct balloon_stat_wire)},
+	{"S_MAJFLT", BALLOON_S_MAJFLT},
+	{"S_MEMFREE", BALLOON_S_MEMFREE},
+	{"S_MEMTOT", BALLOON_S_MEMTOT},
+	{"S_AVAIL", BALLOON_S_AVAIL},
 };
 const size_t abi_nours = ARRAY_SIZE(abi_ours);
