@@ -14,8 +14,9 @@ struct args {
 	int argc;
 	char *const *argv;
 	enum option_scope scope;
-	bool takes_operand;
-	const char *operand;  /* NULL: not met yet */
+	bool takes_operand, takes_second;
+	const char *operand; /* NULL: not met yet */
+	const char *second;
 	int at;		      /* next word */
 	char *const *command; /* behind "--"; NULL: none */
 	const char *letters;  /* next one of "-vv"; NULL: not in such a word */
@@ -138,6 +139,10 @@ static int next_arg(struct args *a, struct arg *ret_arg, struct err *err)
 		a->operand = word;
 		return next_arg(a, ret_arg, err);
 	}
+	if (a->takes_second && !a->second) {
+		a->second = word;
+		return next_arg(a, ret_arg, err);
+	}
 	return err_set(err, EINVAL, "unexpected word '%.60s'", word);
 }
 
@@ -155,6 +160,7 @@ static int read_first(struct settings *s, struct args a, struct err *err)
 			return r;
 	}
 	s->operand = a.operand;
+	s->second_operand = a.second;
 	s->command = a.command;
 	return r;
 }
@@ -180,7 +186,8 @@ int args_apply(struct settings *s, int argc, char *const *argv,
 	const struct args a = {.argc = argc,
 			       .argv = argv,
 			       .scope = scope,
-			       .takes_operand = s->operand_name != NULL};
+			       .takes_operand = s->operand_name != NULL,
+			       .takes_second = s->takes_second};
 	int r = read_first(s, a, err);
 
 	if (r < 0 || s->help)

@@ -101,6 +101,7 @@ static int run_command(const struct command *c, struct settings *s, int argc,
 	int r;
 
 	s->operand_name = c->operand;
+	s->takes_second = c->takes_second;
 	r = args_apply(s, argc, argv, c->scope, err);
 	if (r < 0 && has_guest_command(argc, argv))
 		return STATUS_LAUNCH;

@@ -99,6 +99,15 @@ static const struct command table[] = {
 		.run = command_stats,
 	},
 	{
+		.name = "balloon",
+		.args = "NAME|PATH SIZE",
+		.operand = "NAME",
+		.takes_second = true,
+		.help = "have a guest give up so much memory; 0: none",
+		.scope = OPTION_EVERYWHERE,
+		.run = command_balloon,
+	},
+	{
 		.name = "trace",
 		.args = "FILE",
 		.operand = "FILE",

@@ -5,6 +5,8 @@
 #ifndef MOAT_VMM_CLI_COMMAND_H
 #define MOAT_VMM_CLI_COMMAND_H
 
+#include <stdbool.h>
+
 #include "vmm/cli/option.h"
 
 struct err;
@@ -25,6 +27,7 @@ struct command {
 	bool brief;		 /* --help does not list the options */
 	enum option_scope scope; /* which options it has */
 	const char *operand;	 /* the word it takes, as in args; or NULL */
+	bool takes_second;	 /* another word behind it */
 	command_fn run;
 };
 
@@ -37,12 +40,13 @@ const char *command_nearest(const char *typed);
 int launch_run(struct settings *s, struct err *err);
 
 /* One file each: run.c, check.c, topology.c, trace.c, iommu.c,
- * stats.c. */
+ * stats.c, balloon.c. */
 int command_run(struct settings *s, struct err *err);
 int command_check(struct settings *s, struct err *err);
 int command_topology(struct settings *s, struct err *err);
 int command_trace(struct settings *s, struct err *err);
 int command_iommu(struct settings *s, struct err *err);
+int command_balloon(struct settings *s, struct err *err);
 int command_stats(struct settings *s, struct err *err);
 /* guests.c */
 int command_list(struct settings *s, struct err *err);

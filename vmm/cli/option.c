@@ -70,6 +70,10 @@ static const struct cli_option table[] = {
 		.rare = true, .name = "rng", .arg = "on|off", .set = set_rng,
 		.help = "give it an entropy device (default on)",
 	}, {
+		.rare = true, .name = "balloon", .arg = "on|off",
+		.set = set_balloon,
+		.help = "have it give free memory back (default off)",
+	}, {
 		.rare = true, .name = "pvpanic", .arg = "on|off", .set = set_pvpanic,
 		.help = "give it a panic device (default on)",
 	}, {

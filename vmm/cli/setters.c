@@ -82,6 +82,11 @@ int set_rng(struct settings *s, const char *value, struct err *err)
 	return value_switch(value, &s->machine.rng, err);
 }
 
+int set_balloon(struct settings *s, const char *value, struct err *err)
+{
+	return value_switch(value, &s->machine.balloon, err);
+}
+
 int set_pvpanic(struct settings *s, const char *value, struct err *err)
 {
 	return value_switch(value, &s->machine.pvpanic, err);

@@ -34,6 +34,7 @@ int set_describe(struct settings *s, const char *value, struct err *err);
 int set_viot(struct settings *s, const char *value, struct err *err);
 int set_console(struct settings *s, const char *value, struct err *err);
 int set_rng(struct settings *s, const char *value, struct err *err);
+int set_balloon(struct settings *s, const char *value, struct err *err);
 int set_pvpanic(struct settings *s, const char *value, struct err *err);
 int set_pvh(struct settings *s, const char *value, struct err *err);
 int set_cache(struct settings *s, const char *value, struct err *err);

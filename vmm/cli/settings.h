@@ -44,6 +44,8 @@ struct settings {
 	/* The one word that the command takes; NULL: it takes none. */
 	const char *operand_name;
 	const char *operand; /* NULL: it was not given */
+	bool takes_second;
+	const char *second_operand; /* NULL: it was not given */
 	bool help;
 	/* A command in the guest, behind "--"; up to a NULL.  NULL: none. */
 	char *const *command;

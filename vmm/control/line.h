@@ -7,6 +7,7 @@
  *	iommu			the state of every endpoint
  *	map ENDPOINT FROM	mappings of one, by address, from FROM on
  *	stats			what every device has done
+ *	balloon BYTES		have the guest give up so much memory
  *
  * The answer is lines of JSON: an "endpoint", "first" or "device" object for
  * each, then "end", or "next" with the FROM that goes on; or one "error".

@@ -156,14 +156,38 @@ static bool parse_map(const char *text, uint64_t *ret_endpoint,
 	       number(end + 1, &end, ret_from) && *end == '\0';
 }
 
+static void answer_balloon(struct control *c, uint64_t bytes, FILE *out)
+{
+	switch (mach_balloon(c->m, bytes)) {
+	case 0:
+		say_end(out);
+		break;
+	case -ENODEV:
+		say_error(out, "the machine has no balloon");
+		break;
+	default:
+		say_error(out, "the machine has less memory");
+	}
+}
+
+static bool parse_balloon(const char *text, uint64_t *ret_bytes)
+{
+	char *end;
+
+	return strncmp(text, "balloon ", 8) == 0 &&
+	       number(text + 8, &end, ret_bytes) && *end == '\0';
+}
+
 static void answer(struct control *c, const char *request, FILE *out)
 {
-	uint64_t endpoint, from;
+	uint64_t endpoint, from, bytes;
 
 	if (strcmp(request, "iommu") == 0)
 		answer_iommu(c, out);
 	else if (strcmp(request, "stats") == 0)
 		answer_stats(c, out);
+	else if (parse_balloon(request, &bytes))
+		answer_balloon(c, bytes, out);
 	else if (parse_map(request, &endpoint, &from))
 		answer_map(c, (uint32_t)endpoint, from, out);
 	else

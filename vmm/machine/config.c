@@ -227,6 +227,8 @@ static int check_slots(const struct mach_config *c, struct err *err)
 
 	if (c->nnets > 0)
 		end = SLOT_NETS;
+	if (c->balloon)
+		end = SLOT_BALLOON;
 	if (c->vsock.path)
 		end = SLOT_VSOCK;
 	if (c->nshares > 0)

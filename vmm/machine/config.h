@@ -159,7 +159,8 @@ struct mach_config {
 	unsigned terse_ports; /* a bit for each, see devices/console.h */
 	unsigned nports;
 	bool rng;
-	bool reboot; /* a guest's reboot restarts the machine */
+	bool balloon; /* outside the IOMMU: see devices/balloon.h */
+	bool reboot;  /* a guest's reboot restarts the machine */
 	/* For the tests of guests, see CONTRIBUTING.md. */
 	struct {
 		const char *topology;  /* how it is wrong; NULL: it is right */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "core/err.h"
+#include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/blk/limit.h"
 #include "devices/console.h"
@@ -334,6 +335,18 @@ static int add_vsock(struct mach *m, struct err *err)
 	return r < 0 ? r : plug(m, f, err);
 }
 
+static int add_balloon(struct mach *m, struct err *err)
+{
+	struct mach_func *f = next_func(m, SLOT_BALLOON, "balloon");
+	const struct virtio_dev_env env = env_of(m, f);
+	int r = balloon_new(&f->dev, &env, &m->mem, err);
+
+	if (r < 0)
+		return r;
+	m->balloon = f->dev;
+	return plug(m, f, err);
+}
+
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
@@ -372,6 +385,8 @@ int mach_add_functions(struct mach *m, struct err *err)
 		r = add_net(m, i, err);
 	if (r == 0 && m->config.vsock.path)
 		r = add_vsock(m, err);
+	if (r == 0 && m->config.balloon)
+		r = add_balloon(m, err);
 	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
 		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
 				     &m->platform.pvpanic.region, err);
@@ -427,6 +442,11 @@ void mach_reset_functions(struct mach *m)
 	pthread_mutex_lock(&m->viommu->lock);
 	viommu_power_on_reset(m->viommu);
 	pthread_mutex_unlock(&m->viommu->lock);
+}
+
+int mach_balloon(struct mach *m, uint64_t bytes)
+{
+	return m->balloon ? balloon_set(m->balloon, bytes) : -ENODEV;
 }
 
 static_assert(MACH_STATS_MAX == VIRTIO_STATS_MAX, "");

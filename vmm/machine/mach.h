@@ -99,6 +99,7 @@ struct mach {
 	struct machine_events events;
 	struct console_mux mux;
 	struct virtio_dev *console; /* NULL: serial only, no ports */
+	struct virtio_dev *balloon; /* NULL: none */
 	unsigned first_port;	    /* of it that is in config.ports */
 
 	pthread_mutex_t lock; /* of what follows */

@@ -114,6 +114,14 @@ bool mach_device_stats(struct mach *m, size_t n,
 		       struct mach_device_stats *ret_s);
 
 /*
+ * mach_balloon - have the guest give up so much memory; it comes near that as
+ * far as it can, and mach_device_stats() tells how far.  Any thread.
+ *
+ * Return: 0; -ENODEV without a balloon; -ERANGE for more than it has.
+ */
+int mach_balloon(struct mach *m, uint64_t bytes);
+
+/*
  * mach_trace - have every request to the IOMMU and every fault written to
  * @fd, a regular file, in the format of vmm/machine/trace_record.h; before
  * mach_run().  The last ones are there after mach_free().

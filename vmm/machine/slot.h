@@ -15,6 +15,7 @@ enum mach_slot {
 	SLOT_DISKS,	  /* and up */
 	SLOT_SHARES = 24, /* and down */
 	SLOT_VSOCK,
+	SLOT_BALLOON,
 	SLOT_NETS = 28, /* and up */
 };
 

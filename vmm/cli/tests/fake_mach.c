@@ -488,6 +488,13 @@ bool mach_iommu_endpoint(struct mach *m, size_t n,
 	return mach_iommu_on(m) && n < 2;
 }
 
+int mach_balloon(struct mach *m, uint64_t bytes)
+{
+	if (!m->config.balloon)
+		return -ENODEV;
+	return bytes > m->config.memory ? -ERANGE : 0;
+}
+
 bool mach_device_stats(struct mach *m, size_t n,
 		       struct mach_device_stats *ret_s)
 {

@@ -190,6 +190,28 @@ START_TEST(devices_are_printed)
 }
 END_TEST
 
+START_TEST(balloon_is_set_to_a_size)
+{
+	spawn_tty(&guest, NULL,
+		  ARGV("run", "--balloon", "on", "--memory", "64M", "--control",
+		       path, "--kernel", "print up\\n;wait"));
+	spawn_expect(&guest, "up");
+	result_is(RUN("balloon", path, "32M"), 0, "", "");
+	result_is(RUN("balloon", path, "0"), 0, "", "");
+	result_is(RUN("balloon", path, "65M"), 1, "",
+		  "moat: balloon: the machine has less memory\n");
+	result_is(RUN("balloon", path), 2, "",
+		  "moat: balloon: SIZE is missing, like 256M\n");
+	result_is(RUN("balloon", path, "1M", "2M"), 2, "",
+		  "moat: unexpected word '2M'\n");
+	end_guest();
+	start_guest();
+	result_is(RUN("balloon", path, "1M"), 1, "",
+		  "moat: balloon: the machine has no balloon\n");
+	end_guest();
+}
+END_TEST
+
 START_TEST(guest_is_asked_by_its_name)
 {
 	char dir[] = "/tmp/moat-run-XXXXXX", file[96];
@@ -490,6 +512,7 @@ int main(void)
 	tcase_add_test(tc, endpoints_are_printed);
 	tcase_add_test(tc, mappings_of_several_pages_are_printed);
 	tcase_add_test(tc, devices_are_printed);
+	tcase_add_test(tc, balloon_is_set_to_a_size);
 	tcase_add_test(tc, guest_is_asked_by_its_name);
 	tcase_add_test(tc, machine_without_iommu_says_so);
 	tcase_add_test(tc, watch_prints_until_the_guest_ends);
