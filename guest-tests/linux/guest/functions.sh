@@ -157,11 +157,11 @@ log_line() {
 	dmesg | grep -nF "$1" | head -n 1 | cut -d: -f1
 }
 
-# attached_first PCI - was the function attached to the IOMMU before a driver
-# made a disk of it?
+# attached_first PCI DISK - was the function attached to the IOMMU before a
+# driver made that disk of it?
 attached_first() {
 	attached=$(log_line " $1: Adding to iommu group")
-	used=$(log_line ': [vd')
+	used=$(log_line ": [$2] ")
 	[ "$attached" ] && [ "$used" ] && [ "$attached" -lt "$used" ]
 }
 
@@ -181,8 +181,10 @@ tell_firmware() {
 boot_evidence() {
 	tell_firmware
 	tell_iommu "$(disk data)"
-	check "no transfer of the disks went round the IOMMU" attached_first "$(pci_of "$(disk data)")"
-	check "no transfer of the disks went round the IOMMU" attached_first "$(pci_of "$(disk copy)")"
+	for disk in data copy; do
+		name=$(disk "$disk")
+		check "no transfer of a disk went round the IOMMU" attached_first "$(pci_of "$name")" "$name"
+	done
 	copy_disk data copy
 }
 
