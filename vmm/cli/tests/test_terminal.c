@@ -14,6 +14,7 @@
 
 #include "core/bits.h"
 #include "vmm/cli/guard.h"
+#include "vmm/cli/tests/sanitized.h"
 #include "vmm/cli/tests/spawn.h"
 
 const char *spawn_program = MOAT_FAKE;
@@ -90,22 +91,9 @@ START_TEST(second_signal_ends_at_once)
 }
 END_TEST
 
-/* A sanitizer reports faults in its own way, and ends with a status of its
- * own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OWN_FAULTS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_FAULTS 1
-#endif
-#endif
-#ifndef OWN_FAULTS
-#define OWN_FAULTS 0
-#endif
-
 static void ends_by(int sig, int status)
 {
-	if (OWN_FAULTS)
+	if (SANITIZED)
 		ck_assert_int_ne(status, 0);
 	else
 		ck_assert_int_eq(status, 128 + sig);
