@@ -55,17 +55,17 @@ tier_release() { build release --buildtype release; }
 # --- unit tests --------------------------------------------------------------
 
 # What needs a KVM is for tier_kvm alone where this machine has none.
-tier_unit() {
-	local without=()
+without_kvm=()
+[ -e /dev/kvm ] || without_kvm=(--no-suite kvm)
 
-	[ -e /dev/kvm ] || without=(--no-suite kvm)
-	meson_test gcc "${without[@]}"
+tier_unit() {
+	meson_test gcc "${without_kvm[@]}"
 }
 
 tier_asan() {
 	CC=clang build asan -Db_sanitize=address,undefined -Db_lundef=false
 	ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		meson_test asan --no-suite tree
+		meson_test asan --no-suite tree "${without_kvm[@]}"
 }
 
 # In one process each, where ThreadSanitizer sees all threads; without what is
@@ -73,7 +73,7 @@ tier_asan() {
 tier_tsan() {
 	[ -z "$long" ] || export MOAT_RACE_MS=60000 CK_DEFAULT_TIMEOUT=600
 	CC=clang build tsan -Db_sanitize=thread -Db_lundef=false
-	CK_FORK=no TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 meson_test tsan --no-suite tree --no-suite forks ${long:+--timeout-multiplier 10}
+	CK_FORK=no TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 meson_test tsan --no-suite tree --no-suite forks "${without_kvm[@]}" ${long:+--timeout-multiplier 10}
 }
 
 # Each target runs for some seconds, or with --long for ten minutes.
