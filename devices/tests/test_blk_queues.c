@@ -130,9 +130,6 @@ static void *drive(void *arg)
 	uint32_t head, len;
 	iova_t at;
 
-	/* A driver of its own for the fixture's functions. */
-	*mine = f;
-	blk_fix_queue(mine, q);
 	at = vqd_alloc(mine->drv, BLOCK);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct blk_call c = {
@@ -165,6 +162,13 @@ START_TEST(queues_are_served_side_by_side)
 	up(_i & 1, FIX_LOOPED | ((unsigned)_i & FIX_SCATTERED));
 	for (unsigned q = 0; q < QUEUES; q++)
 		vqd_interrupts_off(&f.dev.drv[q]);
+	/* A driver of its own for the fixture's functions. */
+	fix_lock(&f.dev);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		mines[q] = f;
+		blk_fix_queue(&mines[q], q);
+	}
+	fix_unlock(&f.dev);
 	for (unsigned q = 0; q < QUEUES; q++)
 		ck_assert_int_eq(pthread_create(&drivers[q], NULL, drive,
 						(void *)(uintptr_t)q),
