@@ -298,10 +298,15 @@ END_TEST
 
 START_TEST(missing_passt_is_one_sentence)
 {
+	char *path = strdup(getenv("PATH"));
+
 	ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0);
 	ck_assert_int_eq(up(&user), -ENOENT);
 	ck_assert_str_eq(err.msg, "there is no 'passt' for user networking "
 				  "(Debian has it in passt)");
+	/* Other tests may run in this process. */
+	ck_assert_int_eq(setenv("PATH", path, 1), 0);
+	free(path);
 }
 END_TEST
 
