@@ -17,6 +17,8 @@
 #include "devices/net/stream.h"
 #include "virtio/tests/vq_driver.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
 #define MEM	  KIB(256)
 #define RING_SIZE 64
 #define RING_LEN  KIB(16)
