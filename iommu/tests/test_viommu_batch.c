@@ -15,9 +15,11 @@
 #include "iommu/tests/viommu_rig.h"
 
 static struct vrig v;
+static unsigned nadded; /* requests since the last look */
 
 static void setup(void)
 {
+	nadded = 0;
 	vrig_init(&v, IOMMU_TOPOLOGY_NONE, NULL);
 	vrig_up(&v, VRIG_FEATURES | BIT_ULL(VIRTIO_F_INDIRECT_DESC));
 }
@@ -34,7 +36,6 @@ static void teardown(void)
  */
 
 static iova_t replies[256];
-static unsigned nadded;
 
 static void add_request(const void *request, uint32_t len)
 {
