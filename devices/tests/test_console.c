@@ -168,11 +168,17 @@ static void assert_pattern(uint64_t len)
 	ck_assert_uint_eq(i, len);
 }
 
-static void add_rx(uint32_t len)
+/* Without a kick: the device finds it when there is something to deliver. */
+static void stage_rx(uint32_t len)
 {
 	struct vqd_buf b = {vqd_alloc(&f.drv[RX], len), len, true};
 
 	(void)vqd_add(&f.drv[RX], &b, 1);
+}
+
+static void add_rx(uint32_t len)
+{
+	stage_rx(len);
 	fix_kick(&f, RX);
 }
 
@@ -516,7 +522,7 @@ END_TEST
 START_TEST(input_too_long_is_taken_in_part)
 {
 	up(_i, ALL);
-	add_rx(4);
+	stage_rx(4); /* a kick that comes late would be taken for room */
 	ck_assert_uint_eq(type("abcdef"), 4);
 	ck_assert_uint_eq(peer_rooms(), 0);
 	add_rx(4);
