@@ -28,9 +28,7 @@
 struct vsock_config {
 	uint32_t cid; /* of the guest */
 	const char *path;
-	bool plan;	     /* makes no socket */
-	unsigned timeout_ms; /* of a connection that is not open yet, or not
-			      * quite closed; 0: 5 s */
+	bool plan; /* makes no socket */
 };
 
 /*

@@ -20,6 +20,11 @@ static bool no_conns(void *arg)
 	return ((struct vsock *)arg)->nconns == 0;
 }
 
+static bool nothing_is_timed(void *arg)
+{
+	return list_empty(&((struct vsock *)arg)->timed);
+}
+
 static void until_gone(void)
 {
 	fix_until(&r.f, no_conns, r.v);
@@ -38,7 +43,7 @@ static void is_hung_up_on(int fd)
 {
 	char byte;
 
-	ck_assert_int_le(read(fd, &byte, 1), 0);
+	ck_assert_int_le(rig_read_some(fd, &byte, 1), 0);
 	ck_assert_int_ne(errno, EAGAIN);
 	close(fd);
 }
@@ -49,7 +54,7 @@ START_TEST(guest_talks_with_a_server_of_the_host)
 	char buf[8] = "";
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -74,7 +79,7 @@ START_TEST(program_of_the_host_talks_with_the_guest)
 	char buf[8] = "";
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	fd = rig_connect_back(&r);
 	ck_assert_int_eq(write(fd, "hello", 5), 5);
@@ -93,7 +98,7 @@ START_TEST(bytes_behind_the_greeting_are_the_guests)
 	struct rig_packet p;
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	fd = rig_client(&r, "CONNECT 1024\nand more");
 	rig_recv(&r, &p);
@@ -113,7 +118,7 @@ START_TEST(greeting_may_come_in_pieces)
 	struct rig_packet p;
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	fd = rig_client(&r, "CONN");
 	ck_assert_int_eq(send(fd, "ECT 7\r\n", 7, 0), 7);
@@ -140,7 +145,7 @@ START_TEST(what_is_no_greeting_is_hung_up_on)
 		"CONNECT 00000000000000000000000000001\n",
 	};
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		is_hung_up_on(rig_client(&r, bad[i]));
@@ -156,7 +161,7 @@ START_TEST(guest_that_refuses_ends_the_client)
 	struct rig_packet p;
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	fd = rig_client(&r, "CONNECT 1024\n");
 	rig_recv(&r, &p);
@@ -171,7 +176,7 @@ END_TEST
 
 START_TEST(port_without_a_server_is_refused)
 {
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
 	rig_expect(&r, VSOCK_OP_RST, NULL);
@@ -183,7 +188,7 @@ END_TEST
 /* [virtio 1.2, 5.10.6.4] */
 START_TEST(packets_of_no_connection_are_answered_with_rst)
 {
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	for (uint16_t op = 0; op < 300; op++) {
 		if (op == VSOCK_OP_REQUEST || op == VSOCK_OP_RST)
@@ -203,7 +208,7 @@ START_TEST(other_types_are_answered_with_rst)
 	struct rig_packet p;
 	int server;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	for (unsigned type = 0; type < 4; type++) {
@@ -225,7 +230,7 @@ START_TEST(wrong_cids_reach_nobody)
 	struct rig_packet p;
 	int server;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	h = rig_header(&r, VSOCK_OP_REQUEST, 0, 0);
@@ -253,7 +258,7 @@ START_TEST(packet_without_a_whole_header_is_dropped)
 {
 	struct vsock_header_wire h;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	h = rig_header(&r, VSOCK_OP_RW, 0, 0);
 	for (uint32_t n = 1; n < sizeof(h); n++)
@@ -269,7 +274,7 @@ START_TEST(length_beyond_the_packet_resets_the_connection)
 	static const uint32_t lens[] = {2, 4096, VSOCK_BUF_ALLOC, UINT32_MAX};
 	int server;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
@@ -293,7 +298,7 @@ START_TEST(length_0_is_no_data)
 	char buf[4] = "";
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -313,7 +318,7 @@ START_TEST(what_does_not_fit_the_state_resets_the_connection)
 				       8, 0xffff};
 	int server;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
@@ -339,7 +344,7 @@ START_TEST(guest_that_sends_no_more_still_receives)
 	struct rig_packet p;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -362,7 +367,7 @@ START_TEST(host_that_sends_no_more_still_receives)
 	char buf[8] = "";
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -389,7 +394,7 @@ START_TEST(guest_that_receives_no_more_still_sends)
 	char buf[8] = "";
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -409,7 +414,7 @@ START_TEST(host_that_closes_is_a_shutdown_that_the_guest_confirms)
 	struct rig_packet p;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -433,7 +438,7 @@ START_TEST(host_gets_what_the_guest_sent_before_it_closed)
 	static uint8_t data[VSOCK_BUF_ALLOC], back[VSOCK_BUF_ALLOC];
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -463,8 +468,9 @@ START_TEST(client_that_says_nothing_is_hung_up_on)
 {
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	fd = rig_client(&r, "CONN");
+	rig_time_out(&r);
 	is_hung_up_on(fd);
 	until_gone();
 	rig_down(&r);
@@ -476,11 +482,12 @@ START_TEST(guest_that_does_not_answer_is_given_up)
 	struct rig_packet p;
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	fd = rig_client(&r, "CONNECT 1024\n");
 	rig_recv(&r, &p);
 	ck_assert_uint_eq(le16_get(p.h.op), VSOCK_OP_REQUEST);
+	rig_time_out(&r);
 	is_at_end(fd);
 	r.host_port = le32_get(p.h.src_port);
 	rig_expect(&r, VSOCK_OP_RST, NULL);
@@ -497,12 +504,13 @@ START_TEST(guest_that_does_not_confirm_is_given_up)
 {
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
 	close(fd);
 	rig_expect(&r, VSOCK_OP_SHUTDOWN, NULL);
+	rig_time_out(&r);
 	rig_expect(&r, VSOCK_OP_RST, NULL);
 	until_gone();
 	close(server);
@@ -512,15 +520,15 @@ END_TEST
 
 START_TEST(open_connection_has_no_time_limit)
 {
-	const struct timespec longer = {.tv_nsec = 300 * 1000 * 1000};
 	char byte = 0;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
-	nanosleep(&longer, NULL);
+	rig_time_out(&r);
+	fix_until(&r.f, nothing_is_timed, r.v);
 	rig_send(&r, VSOCK_OP_RW, 0, "x", 1);
 	ck_assert_uint_eq(rig_read(fd, &byte, 1), 1);
 	close(fd);
@@ -535,7 +543,7 @@ START_TEST(busy_server_is_asked_again)
 	unsigned answered = 0;
 	int server, fds[6];
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 1);
 	for (unsigned i = 0; i < 6; i++) {
@@ -562,13 +570,14 @@ START_TEST(server_that_stays_busy_is_given_up)
 {
 	int server;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 0);
 	rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
 	rig_expect(&r, VSOCK_OP_RESPONSE, NULL);
 	r.guest_port++;
 	rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
+	rig_time_out(&r);
 	rig_expect(&r, VSOCK_OP_RST, NULL);
 	close(server);
 	rig_down(&r);
@@ -587,7 +596,7 @@ START_TEST(reset_ends_connections_and_the_driver_hears_of_it)
 	uint32_t id = 7;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -612,7 +621,7 @@ START_TEST(no_event_without_a_reason)
 	const struct vqd_buf b = {.len = 4, .write = true, .at = 0};
 	struct vqd_buf at;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_start(&r);
 	at = b;
 	at.at = vqd_alloc(&r.f.drv[VSOCK_QUEUE_EVENT], 4);
@@ -629,7 +638,7 @@ START_TEST(clients_wait_for_the_driver)
 	struct rig_packet p;
 	int fd;
 
-	rig_up(&r, (unsigned)_i, 50);
+	rig_up(&r, (unsigned)_i);
 	fix_lock(&r.f);
 	virtio_reset(r.f.d);
 	fix_unlock(&r.f);
@@ -648,7 +657,7 @@ START_TEST(rx_ring_can_be_reset_with_a_buffer_kept)
 	struct vq *q;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, 4);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);
@@ -689,7 +698,7 @@ START_TEST(connections_are_counted)
 	struct vq_stats s;
 	int server, fd;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
 	rig_expect(&r, VSOCK_OP_RST, NULL);
@@ -713,7 +722,7 @@ START_TEST(path_in_use_is_refused_and_left_alone)
 	struct virtio_dev *d;
 	struct err err;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	ck_assert_int_eq(vsock_new(&d, &r.f.env, &config, &err), -EADDRINUSE);
 	ck_assert_ptr_nonnull(strstr(err.msg, r.path));
 	ck_assert_int_eq(access(r.path, F_OK), 0);
@@ -727,7 +736,7 @@ START_TEST(plan_makes_no_socket)
 		.cid = 3, .path = "/nowhere/at/all", .plan = true};
 	struct virtio_dev *d;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	ck_assert_int_eq(vsock_new(&d, &r.f.env, &config, NULL), 0);
 	ck_assert_uint_eq(virtio_config_read(d, 0, 8), 3);
 	virtio_dev_free(d);
@@ -748,7 +757,7 @@ START_TEST(ten_thousand_connections_come_and_go)
 	char byte = 0;
 	int server;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, (int)AT_ONCE);
 	for (unsigned n = 0; n < IN_TOTAL; n += AT_ONCE) {
@@ -781,7 +790,7 @@ START_TEST(answers_that_nobody_takes_stop_the_sender_alone)
 	struct vqd_buf b = {.len = sizeof(h)};
 	uint32_t head, len;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	h = rig_header(&r, VSOCK_OP_RW, 0, 0);
 	b.at = vqd_put(tx, &h, sizeof(h));
 	for (unsigned i = 0; i < n; i++)
@@ -809,7 +818,7 @@ START_TEST(buffers_without_room_are_returned)
 			    .write = true};
 	uint32_t head, len;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	b.at = vqd_alloc(rx, b.len);
 	for (unsigned i = 0; i < 10; i++)
 		(void)vqd_add(rx, &b, 1);

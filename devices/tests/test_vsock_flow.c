@@ -17,7 +17,7 @@ static int server, fd;
 
 static void up(int ways)
 {
-	rig_up(&r, (unsigned)ways, 0);
+	rig_up(&r, (unsigned)ways);
 	rig_post(&r, RIG_BUFFERS);
 	server = rig_listen(&r, 8);
 }
@@ -187,7 +187,7 @@ START_TEST(guest_without_buffers_gets_its_bytes_later)
 	struct rig_packet p;
 	uint32_t got = 0;
 
-	rig_up(&r, (unsigned)_i, 0);
+	rig_up(&r, (unsigned)_i);
 	rig_post(&r, 1);
 	server = rig_listen(&r, 8);
 	fd = rig_connect(&r, server);

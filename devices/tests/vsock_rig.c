@@ -15,9 +15,9 @@
 
 #define PATIENCE_MS 10000
 
-void rig_up(struct rig *r, unsigned ways, unsigned timeout_ms)
+void rig_up(struct rig *r, unsigned ways)
 {
-	struct vsock_config config = {.cid = RIG_CID, .timeout_ms = timeout_ms};
+	struct vsock_config config = {.cid = RIG_CID};
 	struct virtio_dev *d;
 	struct err err = {""};
 
@@ -182,8 +182,11 @@ int rig_listen(struct rig *r, int backlog)
 int rig_accept(int server)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-	int fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	int fd;
 
+	do
+		fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
 	ck_assert_int_ge(fd, 0);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
 			 sizeof(patience));
@@ -202,12 +205,23 @@ int rig_client(struct rig *r, const char *greeting)
 	return fd;
 }
 
+ssize_t rig_read_some(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+
+	/* With a time limit, no signal handler restarts it. */
+	do
+		n = read(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 size_t rig_read(int fd, void *buf, size_t len)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = read(fd, (char *)buf + done, len - done);
+		ssize_t n = rig_read_some(fd, (char *)buf + done, len - done);
 
 		ck_assert_msg(n >= 0, "read: %s", strerror(errno));
 		if (n == 0)
@@ -258,4 +272,18 @@ unsigned rig_conns(struct rig *r)
 	n = r->v->nconns;
 	fix_unlock(&r->f);
 	return n;
+}
+
+static bool any_conn(void *arg)
+{
+	return ((struct vsock *)arg)->nconns > 0;
+}
+
+void rig_time_out(struct rig *r)
+{
+	fix_until(&r->f, any_conn, r->v);
+	fix_lock(&r->f);
+	list_for_each (pos, &r->v->conns)
+		container_of(pos, struct vsock_conn, node)->deadline_ms = 0;
+	fix_unlock(&r->f);
 }

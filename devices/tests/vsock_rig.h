@@ -42,7 +42,7 @@ struct rig_packet {
 };
 
 /* @ways: FIX_SCATTERED or not */
-void rig_up(struct rig *r, unsigned ways, unsigned timeout_ms);
+void rig_up(struct rig *r, unsigned ways);
 void rig_down(struct rig *r);
 /* After a reset: the driver again, without buffers. */
 void rig_start(struct rig *r);
@@ -68,6 +68,8 @@ int rig_listen(struct rig *r, int backlog);
 int rig_accept(int server);
 /* A client of the host that has said @greeting. */
 int rig_client(struct rig *r, const char *greeting);
+/* What there is, as read(2) within seconds, but not interrupted. */
+ssize_t rig_read_some(int fd, void *buf, size_t len);
 /* All of it, within seconds; at the end of file 0. */
 size_t rig_read(int fd, void *buf, size_t len);
 /* A connection of the guest; returns the host's end. */
@@ -75,5 +77,7 @@ int rig_connect(struct rig *r, int server);
 /* A connection of the host, to RIG_GUEST; returns the host's end. */
 int rig_connect_back(struct rig *r);
 unsigned rig_conns(struct rig *r);
+/* There is a connection at least, and its time is over. */
+void rig_time_out(struct rig *r);
 
 #endif

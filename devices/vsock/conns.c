@@ -10,6 +10,8 @@
 #include "devices/vsock/private.h"
 
 /* How often the clock looks; a busy server of the host is asked again. */
+/* Of a connection that is not open yet, or not quite closed. */
+#define TIMEOUT_MS   5000
 #define TICK_MS	     100
 #define DIAL_TICK_MS 10
 /* In vain, in one tick: servers that do not accept are no work. */
@@ -74,7 +76,7 @@ static void remember_deadline(struct vsock_conn *c)
 {
 	struct vsock *v = owner(c);
 
-	c->deadline_ms = (uint64_t)socket_now_ms() + v->timeout_ms;
+	c->deadline_ms = (uint64_t)socket_now_ms() + TIMEOUT_MS;
 	list_remove(&c->timed_node);
 	list_append(&v->timed, &c->timed_node);
 	vsock_tick_soon(v);

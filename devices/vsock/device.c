@@ -13,7 +13,6 @@
 #define QUEUE_SIZE 256
 #define EVENT_SIZE 8
 #define IOV_MAX_RX 16
-#define TIMEOUT_MS 5000
 /* Packets in one go, so that one busy socket does not keep the loop. */
 #define PACKETS_MAX 128
 /* Of one connection before it is another one's turn. */
@@ -338,7 +337,6 @@ int vsock_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
 	v->cid = config->cid;
 	v->server.fd = -1;
-	v->timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS;
 	r = virtio_dev_init(&v->dev, &vsock_ops, env, 0, sizes,
 			    ARRAY_SIZE(sizes), sizeof(*w), err);
 	if (r < 0) {

@@ -32,7 +32,6 @@ struct vsock_reset {
 struct vsock {
 	struct virtio_dev dev;
 	uint32_t cid;
-	uint64_t timeout_ms;
 	struct vq_chain *spare; /* of the rx queue, not yet used; NULL: none */
 	bool tx_stopped;	/* no room for answers */
 	bool event_due;		/* connections of an earlier life are gone */
