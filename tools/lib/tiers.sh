@@ -62,9 +62,11 @@ tier_unit() {
 	meson_test gcc "${without_kvm[@]}"
 }
 
+# In one process each: to fork one that has AddressSanitizer costs more than most
+# tests; those that are about processes say themselves that they want it.
 tier_asan() {
 	CC=clang build asan -Db_sanitize=address,undefined -Db_lundef=false
-	ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	CK_FORK=no ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		meson_test asan --no-suite tree "${without_kvm[@]}"
 }
 
@@ -156,6 +158,7 @@ tier_kvm() {
 guests() {
 	local status=0 line number=$1
 	shift
+	[ -z "$long" ] || export MOAT_TEST_LONG=1
 
 	"$root/guest-tests/linux/run" --build "$builds/gcc" --logs "$work/guests-$number" -j 1 --instance "$number" "$@" |
 		tee "$work/$tier.out" || status=$?
