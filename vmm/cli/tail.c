@@ -99,30 +99,62 @@ static bool tells_of_a_crash(const char *line)
 	return false;
 }
 
+/* The first lines of a crash, and the last ones of all. */
+struct report {
+	char *lines[TAIL_LINES], *last[TAIL_LINES - TAIL_CRASH];
+	size_t n, nlast;
+	bool crash, gap;
+};
+
+/* Return: whether the first one had to go. */
+static bool keep_last(char **lines, size_t max, size_t *n, char *line)
+{
+	const bool full = *n == max;
+
+	if (full) {
+		memmove(lines, lines + 1, (max - 1) * sizeof(*lines));
+		(*n)--;
+	}
+	lines[(*n)++] = line;
+	return full;
+}
+
+static void add_line(struct report *r, char *line)
+{
+	/* What came long before another crash has nothing to do with it. */
+	if (tells_of_a_crash(line) && (!r->crash || r->n == TAIL_CRASH)) {
+		r->crash = true;
+		r->gap = false;
+		r->n = r->nlast = 0;
+	}
+	if (!r->crash || r->n < TAIL_CRASH)
+		(void)keep_last(r->lines, TAIL_LINES, &r->n, line);
+	else if (keep_last(r->last, TAIL_LINES - TAIL_CRASH, &r->nlast, line))
+		r->gap = true;
+}
+
+static void report_lines(char **lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		report("guest: %s", lines[i]);
+}
+
 void tail_report(const struct tail *t, size_t max)
 {
 	AUTO_FREE char *text = text_of(t);
-	char *lines[TAIL_LINES], *rest = text, *line;
-	bool crash = false;
-	size_t n = 0;
+	struct report r = {.n = 0};
+	char *rest = text, *line;
+	size_t skip;
 
 	if (!text)
 		return;
 	while ((line = next_line(&rest))) {
-		if (!crash && tells_of_a_crash(line)) {
-			crash = true;
-			n = 0;
-		}
-		if (!*line)
-			continue;
-		if (n < TAIL_LINES) {
-			lines[n++] = line;
-		} else if (!crash) { /* else the first ones say most */
-			memmove(lines, lines + 1,
-				(TAIL_LINES - 1) * sizeof(*lines));
-			lines[TAIL_LINES - 1] = line;
-		}
+		if (*line)
+			add_line(&r, line);
 	}
-	for (size_t i = crash || n <= max ? 0 : n - max; i < n; i++)
-		report("guest: %s", lines[i]);
+	skip = r.crash || r.n <= max ? 0 : r.n - max;
+	report_lines(r.lines + skip, r.n - skip);
+	if (r.gap)
+		report("guest: ...");
+	report_lines(r.last, r.nlast);
 }

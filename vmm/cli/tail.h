@@ -12,6 +12,7 @@
 
 #define TAIL_BYTES 16384
 #define TAIL_LINES 60 /* shown at most */
+#define TAIL_CRASH 48 /* ... of them, the first ones of a crash */
 
 /* Zeroed: empty. */
 struct tail {
@@ -31,9 +32,9 @@ void tail_add(struct tail *t, const uint8_t *buf, size_t len);
 int tail_find(const struct tail *t, const char *head, char **ret_rest);
 
 /*
- * tail_report - its lines, each as one of ours: TAIL_LINES from the first on
- * that tells of a crash of the kernel, or the last ones.
- * @max: of those, at most TAIL_LINES
+ * tail_report - its lines, each as one of ours: TAIL_CRASH from one on that
+ * tells of a crash of the kernel, and the last ones of all; or the last ones.
+ * @max: how many without a crash, at most TAIL_LINES
  */
 void tail_report(const struct tail *t, size_t max);
 

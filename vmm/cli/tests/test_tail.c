@@ -107,7 +107,25 @@ START_TEST(report_is_bounded)
 		add("z\n");
 	for (text = shown(TAIL_LINES); (text = strchr(text, '\n')); text++)
 		lines++;
-	ck_assert_uint_eq(lines, TAIL_LINES);
+	ck_assert_uint_eq(lines, TAIL_LINES + 1); /* and "..." */
+}
+END_TEST
+
+START_TEST(warning_of_long_ago_does_not_hide_the_end)
+{
+	const char *text;
+
+	add("WARNING: odd\n");
+	for (unsigned i = 0; i < 100; i++)
+		add("z\n");
+	add("waiting for the disk\n");
+	text = shown(1);
+	ck_assert_ptr_nonnull(strstr(text, "guest: WARNING: odd\n"));
+	ck_assert_ptr_nonnull(strstr(text, "guest: ...\n"));
+	ck_assert_ptr_nonnull(strstr(text, "guest: waiting for the disk\n"));
+	add("BUG: bad\nKernel panic - not syncing: x\n");
+	ck_assert_str_eq(shown(1), "moat: guest: BUG: bad\nmoat: guest: Kernel "
+				   "panic - not syncing: x\n");
 }
 END_TEST
 
@@ -122,6 +140,7 @@ int main(void)
 	tcase_add_test(tc, last_line_with_the_head_is_found_behind_stamps);
 	tcase_add_test(tc, only_whole_lines_are_left_of_a_long_text);
 	tcase_add_test(tc, report_begins_with_the_crash);
+	tcase_add_test(tc, warning_of_long_ago_does_not_hide_the_end);
 	tcase_add_test(tc, report_without_a_crash_is_the_last_lines);
 	tcase_add_test(tc, report_is_bounded);
 	suite_add_tcase(s, tc);
