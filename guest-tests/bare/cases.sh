@@ -56,6 +56,7 @@ done
 case_ translate-mmio mmio 0 '' "${bare[@]}" --disk "path=$disk,ro=on,transport=mmio"
 case_ translate-mmio-second mmio 0 '' "${native[@]}" "${with_disk[@]}" --disk "path=$disk,ro=on,transport=mmio" \
 	--disk "path=$disk,ro=on,transport=mmio"
+case_ two-domains domains 0 '' "${bare[@]}" "${with_disk[@]}" "${with_disk[@]}"
 case_ fault fault 0 'iommu: endpoint 40 may not write at 0x4e00' "${bare[@]}" "${writable[@]}"
 case_ unmap unmap 0 '' "${bare[@]}" "${with_disk[@]}"
 case_ unattached unattached 0 'endpoint 40 may not (read|write) at .*: not attached' "${bare[@]}" "${with_disk[@]}"

@@ -6,6 +6,9 @@
 
 #define PROBE_SIZE_AT 32 /* in the configuration space */
 
+/* All that are offered, a description's bits included. */
+#define FEATURES (BIT(TOPO_F_NATIVE + 1) - 1)
+
 enum { ATTACH = 1, DETACH, MAP, UNMAP, PROBE };
 
 /* [virtio 1.2, 5.13.6]; the device writes what follows. */
@@ -99,7 +102,7 @@ static void add_fault_buffer(struct iommu *i, unsigned n)
 
 void iommu_start(struct iommu *i)
 {
-	vdev_negotiate(&i->v, 0x7f);
+	vdev_negotiate(&i->v, FEATURES);
 	vdev_queue(&i->v, 0, &i->requests, 0, 0xffff);
 	vdev_queue(&i->v, 1, &i->events, 0, 0xffff);
 	vdev_ready(&i->v);

@@ -16,9 +16,9 @@
 #define VIRTIO_BLK	  2
 #define VIRTIO_IOMMU	  23
 
-#define BIT(n)		  UINT64_C(1) << (n)
-#define F_VERSION_1	  (BIT(32))
-#define F_ACCESS_PLATFORM (BIT(33))
+#define BIT(n)		  (UINT64_C(1) << (n))
+#define F_VERSION_1	  BIT(32)
+#define F_ACCESS_PLATFORM BIT(33)
 
 #define STATUS_ACKNOWLEDGE 1u
 #define STATUS_DRIVER	   2u
