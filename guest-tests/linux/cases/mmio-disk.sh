@@ -5,7 +5,7 @@ guest() {
 	device=$(readlink -f "/sys/block/$(disk data)/device/..")
 	tell bus "$(basename "$(readlink -f "$device/subsystem")")"
 	tell type "$(cat "$device/iommu_group/type")"
-	check "it is among the IOMMU's devices" [ -e "/sys/class/iommu/0000:00:01.0/devices/$(basename "$device")" ]
+	tell endpoints "$(cd /sys/class/iommu/0000:00:01.0/devices && echo ./* | sed 's|\./||g')"
 	copy_disk data copy
 }
 
@@ -15,5 +15,6 @@ make_blank_disk copy
 boot --iommu on --disk path=data.img,id=data,transport=mmio --disk path=copy.img,id=copy,transport=mmio
 told_is bus platform
 told_is type DMA-FQ
+told_is endpoints '0000:00:03.0 LNRO0005:00 LNRO0005:01'
 disk_was_copied data copy
 iommu_was_used
