@@ -213,7 +213,7 @@ launch_bare_to() {
 	console=console-$boots errors=errors-$boots status=0
 	set +o pipefail
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run "$@" <"$input" 2>"$errors" |
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout --foreground -s KILL 330 "$MOAT" run "$@" <"$input" 2>"$errors" |
 		$reader >"$console" || :
 	status=${PIPESTATUS[0]}
 	set -o pipefail
