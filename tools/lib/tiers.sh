@@ -196,7 +196,8 @@ tier_more_guests() {
 
 # One for each thing that must not break unseen, for continuous integration.
 tier_some_guests() {
-	guests 0 disk-behind-iommu disk-without-iommu boot-acpi-strict cpus-4 reboot panic-on-console power-off
+	guests 0 disk-behind-iommu disk-without-iommu boot-acpi-strict boot-none-module patched-none cpus-4 reboot \
+		panic-on-console power-off launch-uname launch-net-user
 }
 
 # --- soaks -------------------------------------------------------------------
