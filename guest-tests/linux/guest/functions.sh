@@ -18,20 +18,24 @@ tell() {
 
 # Stock Linux resets the IOMMU when it ends.  An invalidation that is owed until
 # then, for 10 ms at most, is asked for of a dead queue and waited for for ever;
-# patch 9 of ours mends that.
+# patch 9 of ours mends that.  Nothing may be under way any more: no file that is
+# written, no random bytes that the kernel fetches for itself, no sync by poweroff.
 power_off() {
+	sync
 	case $(uname -r) in
 	*-moat) ;;
 	*)
-		sync
 		mount -o remount,ro / 2>/dev/null || true
+		for dev in /sys/bus/virtio/drivers/virtio_rng/virtio*; do
+			[ ! -e "$dev" ] || echo "${dev##*/}" >/sys/bus/virtio/drivers/virtio_rng/unbind
+		done
 		sleep 0.2
 		;;
 	esac
 	if [ -d /sys/firmware/acpi ]; then
-		poweroff -f
+		poweroff -nf
 	else	# nobody told the guest how to
-		reboot -f
+		reboot -nf
 	fi
 	sleep 1000
 }
