@@ -84,26 +84,45 @@ int tail_find(const struct tail *t, const char *head, char **ret_rest)
 	return *ret_rest ? 1 : -ENOMEM;
 }
 
-static bool tells_of_a_crash(const char *line)
+enum sign {
+	SIGN_NONE,
+	SIGN_TROUBLE, /* that a kernel may survive */
+	SIGN_CRASH,
+};
+
+static enum sign sign_of(const char *line)
 {
-	static const char *const heads[] = {
-		"Kernel panic", "BUG:",	  "Oops",     "general protection",
-		"WARNING:",	"INFO:",  "watchdog", "kernel BUG",
-		"divide error", "Unable", "VFS:",     "sysrq:",
+	static const struct {
+		const char *head;
+		enum sign sign;
+	} heads[] = {
+		{"Kernel panic", SIGN_CRASH},
+		{"BUG:", SIGN_CRASH},
+		{"Oops", SIGN_CRASH},
+		{"general protection", SIGN_CRASH},
+		{"kernel BUG", SIGN_CRASH},
+		{"divide error", SIGN_CRASH},
+		{"Unable", SIGN_CRASH},
+		{"VFS:", SIGN_CRASH},
+		{"WARNING:", SIGN_TROUBLE},
+		{"INFO:", SIGN_TROUBLE},
+		{"watchdog", SIGN_TROUBLE},
+		{"sysrq:", SIGN_TROUBLE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
-		if (begins(line, heads[i]))
-			return true;
+		if (begins(line, heads[i].head))
+			return heads[i].sign;
 	}
-	return false;
+	return SIGN_NONE;
 }
 
-/* The first lines of a crash, and the last ones of all. */
+/* The first lines of trouble, and the last ones of all. */
 struct report {
 	char *lines[TAIL_LINES], *last[TAIL_LINES - TAIL_CRASH];
 	size_t n, nlast;
-	bool crash, gap;
+	enum sign sign; /* the worst so far */
+	bool gap;
 };
 
 /* Return: whether the first one had to go. */
@@ -121,13 +140,16 @@ static bool keep_last(char **lines, size_t max, size_t *n, char *line)
 
 static void add_line(struct report *r, char *line)
 {
-	/* What came long before another crash has nothing to do with it. */
-	if (tells_of_a_crash(line) && (!r->crash || r->n == TAIL_CRASH)) {
-		r->crash = true;
+	const enum sign sign = sign_of(line);
+
+	/* Trouble long before a crash has nothing to do with it. */
+	if (sign > r->sign && (!r->sign || r->n == TAIL_CRASH)) {
 		r->gap = false;
 		r->n = r->nlast = 0;
 	}
-	if (!r->crash || r->n < TAIL_CRASH)
+	if (sign > r->sign)
+		r->sign = sign;
+	if (!r->sign || r->n < TAIL_CRASH)
 		(void)keep_last(r->lines, TAIL_LINES, &r->n, line);
 	else if (keep_last(r->last, TAIL_LINES - TAIL_CRASH, &r->nlast, line))
 		r->gap = true;
@@ -152,7 +174,7 @@ void tail_report(const struct tail *t, size_t max)
 		if (*line)
 			add_line(&r, line);
 	}
-	skip = r.crash || r.n <= max ? 0 : r.n - max;
+	skip = r.sign || r.n <= max ? 0 : r.n - max;
 	report_lines(r.lines + skip, r.n - skip);
 	if (r.gap)
 		report("guest: ...");

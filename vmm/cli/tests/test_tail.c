@@ -129,6 +129,20 @@ START_TEST(warning_of_long_ago_does_not_hide_the_end)
 }
 END_TEST
 
+START_TEST(panic_does_not_hide_the_long_crash_before_it)
+{
+	const char *text;
+
+	add("BUG: bad\n");
+	for (unsigned i = 0; i < 100; i++)
+		add("z\n");
+	add("Kernel panic - not syncing: x\n");
+	text = shown(1);
+	ck_assert_ptr_nonnull(strstr(text, "guest: BUG: bad\n"));
+	ck_assert_ptr_nonnull(strstr(text, "guest: Kernel panic - not"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm/cli/tail");
@@ -141,6 +155,7 @@ int main(void)
 	tcase_add_test(tc, only_whole_lines_are_left_of_a_long_text);
 	tcase_add_test(tc, report_begins_with_the_crash);
 	tcase_add_test(tc, warning_of_long_ago_does_not_hide_the_end);
+	tcase_add_test(tc, panic_does_not_hide_the_long_crash_before_it);
 	tcase_add_test(tc, report_without_a_crash_is_the_last_lines);
 	tcase_add_test(tc, report_is_bounded);
 	suite_add_tcase(s, tc);
