@@ -9,9 +9,9 @@
 #include "core/err.h"
 #include "devices/vsock/private.h"
 
-/* How often the clock looks; a busy server of the host is asked again. */
 /* Of a connection that is not open yet, or not quite closed. */
-#define TIMEOUT_MS   5000
+#define TIMEOUT_MS 5000
+/* How often the clock looks; a busy server of the host is asked again. */
 #define TICK_MS	     100
 #define DIAL_TICK_MS 10
 /* In vain, in one tick: servers that do not accept are no work. */
