@@ -27,7 +27,7 @@ ip address add 192.168.77.1/24 dev moat0
 ip link set moat0 up
 
 python3 - "$file" <<'END' &
-import http.server, socket, sys, threading
+import http.server, os, socket, sys, threading
 
 path = sys.argv[1]
 
@@ -50,7 +50,6 @@ def sink():
         with open(path + ".part", "wb") as f:
             while data := c.recv(1 << 16):
                 f.write(data)
-        import os
         os.rename(path + ".part", path + ".back")
 
 threading.Thread(target=sink, daemon=True).start()
