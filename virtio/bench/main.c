@@ -14,10 +14,12 @@
 #include "virtio/bench/rig.h"
 #include "virtio/bench/tracer.h"
 
-/* net and vsock take their places here. */
 static const struct subject_ops *const subjects[] = {
 	&subject_blk_read,
 	&subject_blk_write,
+	&subject_net_tx,
+	&subject_net_rx,
+	&subject_vsock,
 	&subject_console,
 };
 
@@ -138,6 +140,9 @@ static void usage(FILE *to)
 		"  --no-syscalls  do not count them\n"
 		"\n"
 		"blk-read, blk-write   4 KiB somewhere on the disk\n"
+		"net-tx, net-rx        a frame of 1,514 bytes, by a socket "
+		"as passt's\n"
+		"vsock                 448 bytes to a program of the host\n"
 		"console               64 bytes of output\n"
 		"/N                    so many requests at a time\n"
 		"\n"

@@ -104,9 +104,13 @@ static void start_device(struct rig *r)
 	vqd_init(&r->driver, &r->plain, RING_AT, RING_LEN,
 		 r->dev->vqs[r->ops->queue].size_max);
 	vqd_connect(&r->driver, r->dev, r->ops->queue);
+	if (r->ops->connect)
+		r->ops->connect(r);
 	if (!vqd_driver_ok(r->dev))
 		die("the device does not start");
 	pthread_mutex_unlock(&r->dev->lock);
+	if (r->ops->hello && r->ops->hello(r))
+		exit(1); /* it has said why */
 }
 
 void rig_up(struct rig *r, const struct subject_ops *ops,
@@ -141,6 +145,8 @@ void rig_down(struct rig *r)
 	loop_stop(r->loop);
 	pthread_join(r->thread, NULL);
 	virtio_dev_free(r->dev);
+	if (r->ops->close)
+		r->ops->close(r);
 	close(r->transport.irq_fd);
 	iommu_free(r->iommu);
 	loop_free(r->loop);
@@ -159,11 +165,11 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static void map_slot(struct rig *r, unsigned slot, unsigned n, bool on)
+static void map_slot(struct rig *r, unsigned slot, bool on)
 {
 	if (r->memory != RIG_MAPPING)
 		return;
-	for (unsigned k = 0; k < n; k++)
+	for (unsigned k = 0; k < r->nbufs[slot]; k++)
 		(on ? map : unmap)(r, rig_page(slot, k));
 	(on ? map : unmap)(r, rig_page(slot, RIG_BUFS_MAX));
 }
@@ -174,7 +180,8 @@ static void send(struct rig *r, unsigned slot)
 	unsigned n = r->ops->request(r, slot, r->sent++, bufs);
 	uint16_t head;
 
-	map_slot(r, slot, n, true);
+	r->nbufs[slot] = (uint8_t)n;
+	map_slot(r, slot, true);
 	head = vqd_stage_indirect(&r->driver, rig_page(slot, RIG_BUFS_MAX),
 				  bufs, n);
 	r->slots[head] = (uint16_t)slot;
@@ -182,14 +189,11 @@ static void send(struct rig *r, unsigned slot)
 
 static void take(struct rig *r, uint32_t head, uint32_t len)
 {
-	struct vqd_buf bufs[RIG_BUFS_MAX];
 	const unsigned slot = r->slots[head];
 
 	if (!r->ops->check(r, slot, len))
 		die("a request failed");
-	if (r->memory == RIG_MAPPING)
-		map_slot(r, slot, r->ops->request(r, slot, r->done, bufs),
-			 false);
+	map_slot(r, slot, false);
 	r->done++;
 }
 

@@ -41,8 +41,14 @@ struct subject_ops {
 	const char *name;
 	/* Return: 0 with a device; or a sentence has been printed. */
 	int (*open)(struct rig *r, const struct virtio_dev_env *env);
+	/* May be NULL: the device is gone, and what belongs to it goes. */
+	void (*close)(struct rig *r);
 	unsigned queue;
 	uint64_t features; /* besides the usual ones */
+	/* May be NULL.  Connect other queues, before DRIVER_OK, under the
+	 * device's lock; and what has to be said first, after it. */
+	void (*connect)(struct rig *r);
+	int (*hello)(struct rig *r);
 	/* Describe and fill in request @n, in slot @slot: one page for each
 	 * buffer, from rig_page().  Return: count of buffers. */
 	unsigned (*request)(struct rig *r, unsigned slot, uint64_t n,
@@ -52,7 +58,7 @@ struct subject_ops {
 };
 
 extern const struct subject_ops subject_blk_read, subject_blk_write,
-	subject_console;
+	subject_net_tx, subject_net_rx, subject_vsock, subject_console;
 
 /* One run of a subject. */
 struct rig {
@@ -70,8 +76,10 @@ struct rig {
 	struct fake_transport transport;
 	struct vq_driver driver;
 	uint16_t slots[RIG_DEPTH_MAX]; /* of a head */
+	uint8_t nbufs[RIG_DEPTH_MAX];  /* of a slot */
 	uint64_t sent, done;
 	struct stream_end sink; /* of the console */
+	struct vsock_peer *peer;
 };
 
 struct rig_options {
@@ -88,6 +96,9 @@ void rig_down(struct rig *r);
 
 /* The page of the slot's buffer @k. */
 iova_t rig_page(unsigned slot, unsigned k);
+/* Pages for a queue besides, mapped for good. */
+#define RIG_MORE_AT  MIB(2)
+#define RIG_MORE_LEN MIB(1)
 
 /* Requests, @depth at a time, for @ns nanoseconds or until @count are done. */
 struct rig_result {
