@@ -208,7 +208,7 @@ static bool settle(struct iommu *i, struct iommu_domain *d,
 	return true;
 }
 
-/* Move all that the last one's domain owes to the end.
+/* Move all that the last one's domain owes to the end; there are several.
  * Return: where that begins. */
 static unsigned owed_gather(struct owed *o)
 {
@@ -234,7 +234,7 @@ static void pay(struct iommu *i)
 	struct owed *o = &i->owed;
 
 	while (o->n > 0) {
-		unsigned from = owed_gather(o);
+		unsigned from = o->n > 1 ? owed_gather(o) : 0;
 
 		if (!settle(i, o->domains[from], &o->ranges[from], o->n - from))
 			o->broken = true;
