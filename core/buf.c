@@ -52,6 +52,17 @@ fail:
 	return NULL;
 }
 
+void *buf_grow(struct buf *b, size_t len)
+{
+	return grow(b, len);
+}
+
+void buf_cut(struct buf *b, size_t len)
+{
+	assert(len <= b->len);
+	b->len = len;
+}
+
 void buf_put(struct buf *b, const void *src, size_t len)
 {
 	uint8_t *p;

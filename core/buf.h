@@ -27,6 +27,11 @@ void buf_put_le16(struct buf *b, uint16_t v);
 void buf_put_le32(struct buf *b, uint32_t v);
 void buf_put_le64(struct buf *b, uint64_t v);
 
+/* buf_grow - @len more bytes, which the caller fills in; NULL as buf_at(). */
+void *buf_grow(struct buf *b, size_t len);
+/* Back to the first @len bytes of those that are there. */
+void buf_cut(struct buf *b, size_t len);
+
 /* Pads with zeros up to a multiple of @align (power of two). */
 void buf_align(struct buf *b, size_t align);
 

@@ -57,6 +57,25 @@ START_TEST(growing_keeps_what_is_there)
 }
 END_TEST
 
+START_TEST(what_has_grown_can_be_cut_again)
+{
+	uint8_t *p;
+
+	buf_put(&b, "abc", 3);
+	p = buf_grow(&b, 1000);
+	ck_assert_ptr_nonnull(p);
+	memset(p, 'x', 1000);
+	ck_assert_uint_eq(b.len, 1003);
+	ck_assert_mem_eq(b.data, "abcxxx", 6);
+	buf_cut(&b, 4);
+	buf_put(&b, "d", 1);
+	ck_assert_uint_eq(b.len, 5);
+	ck_assert_mem_eq(b.data, "abcxd", 5);
+	ck_assert_ptr_null(buf_grow(&b, SIZE_MAX));
+	ck_assert_int_eq(buf_error(&b), -ENOMEM);
+}
+END_TEST
+
 START_TEST(aligning_pads_with_zeros)
 {
 	const uint8_t want[8] = {0xff};
@@ -130,6 +149,7 @@ int main(void)
 	tcase_add_test(tc, an_empty_buffer_has_no_bytes);
 	tcase_add_test(tc, integers_are_put_little_endian);
 	tcase_add_test(tc, growing_keeps_what_is_there);
+	tcase_add_test(tc, what_has_grown_can_be_cut_again);
 	tcase_add_test(tc, aligning_pads_with_zeros);
 	tcase_add_test(tc, only_bytes_that_are_there_can_be_patched);
 	tcase_add_test(tc, a_length_that_wraps_latches_the_error);
