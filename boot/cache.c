@@ -34,9 +34,9 @@ static const uint8_t alias_magic[8] = {'M', 'O', 'A', 'T', 'A', 'L', 'S', '1'};
 
 struct trailer_wire {
 	uint8_t magic[8];
-	le64_t elf_len, payload_len;
-	le64_t elf_sum;
-	le32_t builtin, reserved;
+	le64_t plain_len, payload_len;
+	le64_t plain_sum;
+	le32_t builtin, kind;
 	le64_t sum; /* of all above */
 };
 static_assert(sizeof(struct trailer_wire) == 48, "cache entries on disk");
@@ -55,9 +55,10 @@ static uint64_t trailer_sum(const struct trailer_wire *t)
 	return hash64(t, offsetof(struct trailer_wire, sum), 0);
 }
 
-static void entry_name(char *name, size_t size, uint64_t hash)
+static void entry_name(char *name, size_t size, enum cache_kind kind,
+		       uint64_t hash)
 {
-	(void)snprintf(name, size, CACHE_ENTRY_PREFIX "%016" PRIx64, hash);
+	(void)snprintf(name, size, "%s%016" PRIx64, cache_prefix(kind), hash);
 }
 
 static int open_dir(const char *dir)
@@ -77,20 +78,21 @@ static bool is_ours(int fd, uint64_t *ret_size)
 	return true;
 }
 
-static bool read_trailer(int fd, uint64_t size, uint64_t payload_len,
-			 struct trailer_wire *ret_t)
+static bool read_trailer(int fd, enum cache_kind kind, uint64_t size,
+			 uint64_t payload_len, struct trailer_wire *ret_t)
 {
 	struct trailer_wire t;
-	uint64_t elf_len;
+	uint64_t plain_len;
 
 	if (size < sizeof(t) || size - sizeof(t) < payload_len ||
 	    fd_pread_full(fd, &t, sizeof(t), size - sizeof(t)) < 0)
 		return false;
-	elf_len = size - sizeof(t) - payload_len;
+	plain_len = size - sizeof(t) - payload_len;
 	if (memcmp(t.magic, trailer_magic, sizeof(t.magic)) != 0 ||
 	    le64_get(t.sum) != trailer_sum(&t) ||
+	    le32_get(t.kind) != (uint32_t)kind ||
 	    le64_get(t.payload_len) != payload_len ||
-	    le64_get(t.elf_len) != elf_len || elf_len == 0)
+	    le64_get(t.plain_len) != plain_len || plain_len == 0)
 		return false;
 	*ret_t = t;
 	return true;
@@ -120,43 +122,60 @@ static int open_ours(int dirfd, const char *name, uint64_t *ret_size)
 }
 
 /* What its trailer says is so; whether the rest is shows later. */
-static bool open_entry(int dirfd, uint64_t hash, uint64_t payload_len,
-		       struct cache_entry *ret_e)
+static bool open_entry(int dirfd, enum cache_kind kind, uint64_t hash,
+		       uint64_t payload_len, struct cache_entry *ret_e)
 {
 	AUTO_CLOSE int fd = -1;
 	char name[CACHE_NAME_SIZE];
 	struct trailer_wire t;
 	uint64_t size;
 
-	entry_name(name, sizeof(name), hash);
+	entry_name(name, sizeof(name), kind, hash);
 	fd = open_ours(dirfd, name, &size);
-	if (fd < 0 || !read_trailer(fd, size, payload_len, &t))
+	if (fd < 0 || !read_trailer(fd, kind, size, payload_len, &t))
 		return false;
 	(void)futimens(fd, NULL); /* used last: see cache_prune() */
-	image_init(&ret_e->elf);
-	ret_e->elf.fd = take_fd(&fd);
-	ret_e->elf.size = le64_get(t.elf_len);
+	image_init(&ret_e->plain);
+	ret_e->plain.fd = take_fd(&fd);
+	ret_e->plain.size = le64_get(t.plain_len);
 	ret_e->name = hash;
 	ret_e->payload_len = payload_len;
-	ret_e->sum = le64_get(t.elf_sum);
+	ret_e->sum = le64_get(t.plain_sum);
 	ret_e->builtin = builtin_decode(le32_get(t.builtin));
 	return true;
 }
 
-bool cache_find(const char *dir, const uint8_t *payload, size_t len,
-		struct cache_entry *ret_e)
+bool cache_find(const char *dir, enum cache_kind kind, const uint8_t *payload,
+		size_t len, struct cache_entry *ret_e)
 {
 	AUTO_CLOSE int dirfd = open_dir(dir);
 	struct cache_entry e;
 
-	if (dirfd < 0 || !open_entry(dirfd, hash64(payload, len, 0), len, &e))
+	if (dirfd < 0 ||
+	    !open_entry(dirfd, kind, hash64(payload, len, 0), len, &e))
 		return false;
-	if (!same_payload(e.elf.fd, e.elf.size, payload, len)) {
-		image_close(&e.elf);
+	if (!same_payload(e.plain.fd, e.plain.size, payload, len)) {
+		image_close(&e.plain);
 		return false;
 	}
 	*ret_e = e;
 	return true;
+}
+
+static uint64_t sum_plain(const uint8_t *plain, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t at = 0; at < len; at += CHUNK)
+		sum = sum_chunk(plain + at, (size_t)min_u64(len - at, CHUNK),
+				sum);
+	return sum;
+}
+
+bool cache_read(const struct cache_entry *e, uint8_t *dst)
+{
+	return image_read(&e->plain, 0, dst, e->plain.size) == 0 &&
+	       sum_plain(dst, e->plain.size) == e->sum;
 }
 
 bool cache_verify(const struct cache_entry *e)
@@ -166,24 +185,14 @@ bool cache_verify(const struct cache_entry *e)
 
 	if (!chunk)
 		return false;
-	for (uint64_t at = 0; at < e->elf.size; at += CHUNK) {
-		size_t n = (size_t)min_u64(e->elf.size - at, CHUNK);
+	for (uint64_t at = 0; at < e->plain.size; at += CHUNK) {
+		size_t n = (size_t)min_u64(e->plain.size - at, CHUNK);
 
-		if (image_read(&e->elf, at, chunk, n) < 0)
+		if (image_read(&e->plain, at, chunk, n) < 0)
 			return false;
 		sum = sum_chunk(chunk, n, sum);
 	}
 	return sum == e->sum;
-}
-
-static uint64_t sum_elf(const uint8_t *elf, size_t len)
-{
-	uint64_t sum = 0;
-
-	for (size_t at = 0; at < len; at += CHUNK)
-		sum = sum_chunk(elf + at, (size_t)min_u64(len - at, CHUNK),
-				sum);
-	return sum;
 }
 
 /* Like mkdir -p; what cannot be made shows when the directory is opened. */
@@ -203,20 +212,22 @@ static void make_dir(const char *dir)
 	(void)mkdir(path, 0700);
 }
 
-static int write_entry(int fd, const uint8_t *payload, size_t len,
-		       const uint8_t *elf, size_t elf_len, enum builtin builtin)
+static int write_entry(int fd, enum cache_kind kind, const uint8_t *payload,
+		       size_t len, const uint8_t *plain, size_t plain_len,
+		       enum builtin builtin)
 {
 	struct trailer_wire t = {
-		.elf_len = le64_put(elf_len),
+		.plain_len = le64_put(plain_len),
 		.payload_len = le64_put(len),
-		.elf_sum = le64_put(sum_elf(elf, elf_len)),
+		.plain_sum = le64_put(sum_plain(plain, plain_len)),
 		.builtin = le32_put((uint32_t)builtin),
+		.kind = le32_put((uint32_t)kind),
 	};
 	int r;
 
 	memcpy(t.magic, trailer_magic, sizeof(t.magic));
 	t.sum = le64_put(trailer_sum(&t));
-	r = fd_write_full(fd, elf, elf_len);
+	r = fd_write_full(fd, plain, plain_len);
 	if (r == 0)
 		r = fd_write_full(fd, payload, len);
 	if (r == 0)
@@ -237,8 +248,9 @@ static int create_temporary(int dirfd, char *name, size_t size)
 	return fd < 0 ? -errno : fd;
 }
 
-int cache_store(const char *dir, const uint8_t *payload, size_t len,
-		const uint8_t *elf, size_t elf_len, enum builtin builtin)
+int cache_store(const char *dir, enum cache_kind kind, const uint8_t *payload,
+		size_t len, const uint8_t *plain, size_t plain_len,
+		enum builtin builtin)
 {
 	char name[CACHE_NAME_SIZE], temporary[CACHE_NAME_SIZE];
 	AUTO_CLOSE int dirfd = -1;
@@ -252,11 +264,11 @@ int cache_store(const char *dir, const uint8_t *payload, size_t len,
 	fd = create_temporary(dirfd, temporary, sizeof(temporary));
 	if (fd < 0)
 		return fd;
-	r = write_entry(fd, payload, len, elf, elf_len, builtin);
+	r = write_entry(fd, kind, payload, len, plain, plain_len, builtin);
 	/* One that is recalled is not verified again. */
 	if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
-	entry_name(name, sizeof(name), hash64(payload, len, 0));
+	entry_name(name, sizeof(name), kind, hash64(payload, len, 0));
 	if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
 		r = -errno;
 	if (r < 0)
@@ -332,7 +344,7 @@ void cache_remember(const char *dir, int kernel_fd, const struct cache_entry *e,
 	int64_t changed;
 
 	if (dirfd < 0 || !identify(kernel_fd, &a, &changed) ||
-	    changed > now - CACHE_SETTLED_S || fstat(e->elf.fd, &st) < 0)
+	    changed > now - CACHE_SETTLED_S || fstat(e->plain.fd, &st) < 0)
 		return;
 	a.entry = le64_put(e->name);
 	a.entry_ino = le64_put(st.st_ino);
@@ -371,11 +383,12 @@ bool cache_recall(const char *dir, int kernel_fd, struct cache_entry *ret_e)
 
 	if (dirfd < 0 || !identify(kernel_fd, &identity, &changed) ||
 	    !read_alias(dirfd, &identity, &a) ||
-	    !open_entry(dirfd, le64_get(a.entry), le64_get(a.payload_len), &e))
+	    !open_entry(dirfd, CACHE_KERNEL, le64_get(a.entry),
+			le64_get(a.payload_len), &e))
 		return false;
-	if (e.sum != le64_get(a.entry_sum) || fstat(e.elf.fd, &st) < 0 ||
+	if (e.sum != le64_get(a.entry_sum) || fstat(e.plain.fd, &st) < 0 ||
 	    st.st_ino != le64_get(a.entry_ino)) {
-		image_close(&e.elf);
+		image_close(&e.plain);
 		return false;
 	}
 	*ret_e = e;

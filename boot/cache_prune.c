@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "boot/cache.h"
-
 static_assert(sizeof(CACHE_TEMPORARY_PREFIX) + 16 <= CACHE_NAME_SIZE, "names");
 
 /* A store takes a second; one this old was interrupted. */
@@ -24,10 +22,17 @@ struct file {
 
 /* The files used last, newest first. */
 struct newest {
+	const char *prefix;
 	unsigned n, max;
 	struct file files[CACHE_ALIASES_MAX + 1];
 };
-static_assert(CACHE_ALIASES_MAX >= CACHE_ENTRIES_MAX, "one size for both");
+static_assert(CACHE_ALIASES_MAX >= CACHE_KERNELS_MAX, "one size for all");
+static_assert(CACHE_ALIASES_MAX >= CACHE_MODULES_MAX, "one size for all");
+
+const char *cache_prefix(enum cache_kind kind)
+{
+	return kind == CACHE_KERNEL ? "kernel-" : "modules-";
+}
 
 /* @prefix and 16 hexadecimal digits, as cache.c names its files? */
 static bool is_named(const char *name, const char *prefix)
@@ -60,33 +65,37 @@ static void keep_or_remove(int dirfd, struct newest *list, const char *name,
 		(void)unlinkat(dirfd, list->files[list->n].name, 0);
 }
 
-static void look_at(int dirfd, struct newest *entries, struct newest *aliases,
-		    const char *name)
+static void look_at(int dirfd, struct newest *list, const char *name)
 {
-	const bool entry = is_named(name, CACHE_ENTRY_PREFIX);
-	const bool alias = is_named(name, CACHE_ALIAS_PREFIX);
+	const bool listed = is_named(name, list->prefix);
 	struct stat st;
 
-	if (!entry && !alias && !is_named(name, CACHE_TEMPORARY_PREFIX))
+	if (!listed && !is_named(name, CACHE_TEMPORARY_PREFIX))
 		return;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (entry || alias)
-		keep_or_remove(dirfd, entry ? entries : aliases, name,
-			       st.st_mtim);
+	if (listed)
+		keep_or_remove(dirfd, list, name, st.st_mtim);
 	else if (time(NULL) - st.st_mtim.tv_sec > TEMPORARY_AGE_MAX_S)
 		(void)unlinkat(dirfd, name, 0);
 }
 
-void cache_prune(int dirfd)
+static void prune(DIR *dir, const char *prefix, unsigned max)
 {
-	struct newest entries = {.max = CACHE_ENTRIES_MAX};
-	struct newest aliases = {.max = CACHE_ALIASES_MAX};
+	struct newest list = {.prefix = prefix, .max = max};
 	struct dirent *d;
+
+	rewinddir(dir);
+	while ((d = readdir(dir)))
+		look_at(dirfd(dir), &list, d->d_name);
+}
+
+void cache_prune(int at)
+{
 	DIR *dir;
 	int fd;
 
-	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	dir = fdopendir(fd);
@@ -94,7 +103,8 @@ void cache_prune(int dirfd)
 		close(fd);
 		return;
 	}
-	while ((d = readdir(dir)))
-		look_at(dirfd, &entries, &aliases, d->d_name);
+	prune(dir, cache_prefix(CACHE_KERNEL), CACHE_KERNELS_MAX);
+	prune(dir, cache_prefix(CACHE_MODULES), CACHE_MODULES_MAX);
+	prune(dir, CACHE_ALIAS_PREFIX, CACHE_ALIASES_MAX);
 	(void)closedir(dir);
 }

@@ -104,7 +104,7 @@ static bool unpack_payload(struct kernel *k, const struct payload *p)
 
 static void take(struct kernel *k, const struct cache_entry *e)
 {
-	k->unpacked = e->elf;
+	k->unpacked = e->plain;
 	k->builtin = e->builtin;
 	k->from_cache = true;
 }
@@ -132,10 +132,10 @@ static bool take_cached(struct kernel *k, const struct payload *p,
 {
 	struct cache_entry e;
 
-	if (!cache_find(cache_dir, p->data, p->len, &e))
+	if (!cache_find(cache_dir, CACHE_KERNEL, p->data, p->len, &e))
 		return false;
 	if (use == KERNEL_LOAD && !cache_verify(&e)) {
-		image_close(&e.elf);
+		image_close(&e.plain);
 		return false;
 	}
 	if (use == KERNEL_LOAD)
@@ -150,12 +150,13 @@ static void store(struct kernel *k, const struct payload *p,
 	struct cache_entry e;
 
 	k->builtin = builtin_find(&k->unpacked);
-	if (cache_store(cache_dir, p->data, p->len, k->unpacked.mapping,
-			k->unpacked.size, k->builtin) < 0 ||
-	    !cache_find(cache_dir, p->data, p->len, &e))
+	if (cache_store(cache_dir, CACHE_KERNEL, p->data, p->len,
+			k->unpacked.mapping, k->unpacked.size,
+			k->builtin) < 0 ||
+	    !cache_find(cache_dir, CACHE_KERNEL, p->data, p->len, &e))
 		return;
 	cache_remember(cache_dir, k->file.fd, &e, time(NULL));
-	image_close(&e.elf);
+	image_close(&e.plain);
 }
 
 static int open_payload(struct kernel *k, const char *cache_dir,

@@ -25,12 +25,14 @@ enum { ELF = 300000, PAYLOAD = 200000 }; /* both of several chunks */
 
 static uint8_t elf[ELF], payload[PAYLOAD];
 static struct cache_entry entry;
+static enum cache_kind kind;
 static const char *dir;
 
 static void setup(void)
 {
 	fixture_setup();
 	dir = fx.dir;
+	kind = CACHE_KERNEL;
 	for (size_t i = 0; i < ELF; i++)
 		elf[i] = pattern(i);
 	for (size_t i = 0; i < PAYLOAD; i++)
@@ -39,12 +41,12 @@ static void setup(void)
 
 static int store(enum builtin builtin)
 {
-	return cache_store(dir, payload, PAYLOAD, elf, ELF, builtin);
+	return cache_store(dir, kind, payload, PAYLOAD, elf, ELF, builtin);
 }
 
 static bool find(void)
 {
-	return cache_find(dir, payload, PAYLOAD, &entry);
+	return cache_find(dir, kind, payload, PAYLOAD, &entry);
 }
 
 /* Found, and with the right bytes. */
@@ -54,10 +56,13 @@ static bool holds(void)
 	bool ok = find();
 
 	if (ok) {
-		ok = cache_verify(&entry) && entry.elf.size == ELF &&
-		     image_read(&entry.elf, 0, back, ELF) == 0 &&
+		ok = cache_verify(&entry) && entry.plain.size == ELF &&
+		     image_read(&entry.plain, 0, back, ELF) == 0 &&
 		     memcmp(back, elf, ELF) == 0;
-		image_close(&entry.elf);
+		memset(back, 0, ELF);
+		ck_assert_int_eq(ok, cache_read(&entry, back) &&
+					     memcmp(back, elf, ELF) == 0);
+		image_close(&entry.plain);
 	}
 	free(back);
 	return ok;
@@ -91,11 +96,11 @@ START_TEST(entry_is_found_again)
 	ck_assert(holds());
 	ck_assert(find());
 	ck_assert_int_eq(entry.builtin, BUILTIN_TEXT);
-	image_close(&entry.elf);
+	image_close(&entry.plain);
 }
 END_TEST
 
-START_TEST(entry_begins_with_the_elf)
+START_TEST(entry_begins_with_the_plain_bytes)
 {
 	AUTO_CLOSE int fd = -1;
 	uint8_t first[16];
@@ -117,9 +122,28 @@ START_TEST(another_payload_is_not_found)
 	payload[PAYLOAD - 1] ^= 1;
 	ck_assert(!find());
 	payload[PAYLOAD - 1] ^= 1;
-	ck_assert(!cache_find(dir, payload, PAYLOAD - 1, &entry));
+	ck_assert(!cache_find(dir, kind, payload, PAYLOAD - 1, &entry));
 	ck_assert(find());
-	image_close(&entry.elf);
+	image_close(&entry.plain);
+}
+END_TEST
+
+START_TEST(modules_do_not_pass_for_a_kernel)
+{
+	char of_kernel[256];
+
+	ck_assert_int_eq(store(BUILTIN_NO), 0);
+	ck_assert(holds());
+	(void)snprintf(of_kernel, sizeof(of_kernel), "%s", entry_path(NULL));
+	kind = CACHE_MODULES;
+	ck_assert(!find());
+	ck_assert_int_eq(unlink(of_kernel), 0);
+	ck_assert_int_eq(store(BUILTIN_UNKNOWN), 0);
+	ck_assert(holds());
+	/* Nor under its name. */
+	ck_assert_int_eq(rename(entry_path(NULL), of_kernel), 0);
+	kind = CACHE_KERNEL;
+	ck_assert(!find());
 }
 END_TEST
 
@@ -278,9 +302,14 @@ END_TEST
 
 START_TEST(only_the_entries_used_last_are_kept)
 {
+	static const uint8_t max[] = {
+		[CACHE_KERNEL] = CACHE_KERNELS_MAX,
+		[CACHE_MODULES] = CACHE_MODULES_MAX,
+	};
 	unsigned n;
 
-	for (uint8_t i = 0; i < CACHE_ENTRIES_MAX; i++) {
+	kind = (enum cache_kind)_i;
+	for (uint8_t i = 0; i < max[kind]; i++) {
 		payload[0] = i;
 		ck_assert_int_eq(store(BUILTIN_NO), 0);
 		usleep(20000); /* the file system's clock is coarse */
@@ -291,8 +320,8 @@ START_TEST(only_the_entries_used_last_are_kept)
 	payload[0] = 100;
 	ck_assert_int_eq(store(BUILTIN_NO), 0);
 	(void)entry_path(&n);
-	ck_assert_uint_eq(n, CACHE_ENTRIES_MAX);
-	for (uint8_t i = 0; i < CACHE_ENTRIES_MAX; i++) {
+	ck_assert_uint_eq(n, max[kind]);
+	for (uint8_t i = 0; i < max[kind]; i++) {
 		payload[0] = i;
 		ck_assert_int_eq(holds(), i != 1);
 	}
@@ -322,7 +351,7 @@ START_TEST(files_of_others_are_left_alone)
 	left = fixture_file(".kernel-0123456789abcdef", "x", 1);
 	ck_assert_int_eq(utimensat(AT_FDCWD, left, old, 0), 0);
 	fixture_file(".kernel-0123456789abcdee", "x", 1); /* being written */
-	for (uint8_t i = 0; i <= CACHE_ENTRIES_MAX; i++) {
+	for (uint8_t i = 0; i <= CACHE_KERNELS_MAX; i++) {
 		payload[0] = i;
 		ck_assert_int_eq(store(BUILTIN_NO), 0);
 	}
@@ -368,7 +397,7 @@ static void remember(int fd)
 {
 	ck_assert(find());
 	cache_remember(dir, fd, &entry, time(NULL) + 60);
-	image_close(&entry.elf);
+	image_close(&entry.plain);
 }
 
 static bool recalls(int fd)
@@ -377,7 +406,7 @@ static bool recalls(int fd)
 
 	if (ok) {
 		ok = cache_verify(&entry) && entry.builtin == BUILTIN_TEXT;
-		image_close(&entry.elf);
+		image_close(&entry.plain);
 	}
 	return ok;
 }
@@ -424,7 +453,7 @@ START_TEST(file_that_may_still_change_is_not_remembered)
 	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
 	ck_assert(find());
 	cache_remember(dir, fd, &entry, time(NULL) + CACHE_SETTLED_S - 1);
-	image_close(&entry.elf);
+	image_close(&entry.plain);
 	ck_assert(!recalls(fd));
 }
 END_TEST
@@ -438,7 +467,7 @@ START_TEST(entry_that_was_replaced_is_not_recalled)
 	/* Held, so that its inode is not used again. */
 	ck_assert(find());
 	ck_assert_int_eq(store(BUILTIN_TEXT), 0);
-	image_close(&entry.elf);
+	image_close(&entry.plain);
 	ck_assert(!recalls(fd));
 }
 END_TEST
@@ -550,8 +579,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, fixture_teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, entry_is_found_again);
-	tcase_add_test(tc, entry_begins_with_the_elf);
+	tcase_add_test(tc, entry_begins_with_the_plain_bytes);
 	tcase_add_test(tc, another_payload_is_not_found);
+	tcase_add_test(tc, modules_do_not_pass_for_a_kernel);
 	tcase_add_test(tc, entry_under_a_wrong_name_is_not_taken);
 	tcase_add_test(tc, damage_anywhere_is_found);
 	tcase_add_test(tc, truncated_entry_is_not_taken);
@@ -561,7 +591,7 @@ int main(void)
 	tcase_add_test(tc, directories_are_made);
 	tcase_add_test(tc, impossible_directory_is_an_error_and_no_more);
 	tcase_add_test(tc, full_disk_leaves_nothing_behind);
-	tcase_add_test(tc, only_the_entries_used_last_are_kept);
+	tcase_add_loop_test(tc, only_the_entries_used_last_are_kept, 0, 2);
 	tcase_add_test(tc, files_of_others_are_left_alone);
 	tcase_add_test(tc, entry_is_whole_while_others_replace_it);
 	tcase_add_test(tc, entry_is_recalled_by_the_file);
