@@ -255,14 +255,22 @@ static int unpack(const struct codec *c, const uint8_t *src, size_t len,
 	return r < 0 ? r : 0;
 }
 
+static const struct codec *codec_of(const uint8_t *data, size_t len)
+{
+	return len >= CODEC_MAGIC_LEN ? codec_find(data) : NULL;
+}
+
+bool modules_packed(const uint8_t *data, size_t len)
+{
+	return codec_of(data, len);
+}
+
 static int append(const uint8_t *data, size_t len, struct buf *b,
 		  struct err *err)
 {
-	const struct codec *c = NULL;
+	const struct codec *c = codec_of(data, len);
 	int r;
 
-	if (len >= CODEC_MAGIC_LEN)
-		c = codec_find(data);
 	if (!c) {
 		buf_put(b, data, len);
 		r = buf_error(b);
@@ -279,16 +287,25 @@ static int append(const uint8_t *data, size_t len, struct buf *b,
 
 static int read_image(const struct image *im, struct buf *b, struct err *err)
 {
-	AUTO_FREE uint8_t *data = NULL;
+	const size_t start = b->len;
+	uint8_t *room;
 	int r;
 
 	if (im->size > MODULE_MAX)
 		return err_set(err, EFBIG, "too large for a module");
-	data = malloc(im->size + 1);
-	r = data ? image_read(im, 0, data, im->size) : -ENOMEM;
+	room = buf_grow(b, im->size);
+	r = room ? image_read(im, 0, room, im->size) : -ENOMEM;
+	if (r == 0)
+		return 0;
+	buf_cut(b, start);
+	return err_errno(err, -r, "cannot read");
+}
+
+static int name_it(const struct modules *m, size_t i, int r, struct err *err)
+{
 	if (r < 0)
-		return err_errno(err, -r, "cannot read");
-	return append(data, im->size, b, err);
+		err_prefix(err, "module '%s/%s'", m->dir, m->wanted[i]);
+	return r;
 }
 
 int modules_read(const struct modules *m, size_t i, struct buf *b,
@@ -305,7 +322,11 @@ int modules_read(const struct modules *m, size_t i, struct buf *b,
 	if (r == 0)
 		r = read_image(&im, b, err);
 	image_close(&im);
-	if (r < 0)
-		err_prefix(err, "module '%s'", path);
-	return r;
+	return name_it(m, i, r, err);
+}
+
+int modules_unpack(const struct modules *m, size_t i, const uint8_t *data,
+		   size_t len, struct buf *b, struct err *err)
+{
+	return name_it(m, i, append(data, len, b, err), err);
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct err;
@@ -48,10 +49,21 @@ size_t modules_count(const struct modules *m);
 const char *modules_path(const struct modules *m, size_t i);
 
 /*
- * modules_read - append file @i to @b, unpacked.
+ * modules_read - append file @i to @b, as it is.
  * Return: 0; -errno with a sentence.
  */
 int modules_read(const struct modules *m, size_t i, struct buf *b,
 		 struct err *err);
+
+/* Is it compressed?  @data: the @len bytes of a file */
+bool modules_packed(const uint8_t *data, size_t len);
+
+/*
+ * modules_unpack - append to @b what the @len bytes of file @i unpack to; they
+ * themselves, if they are not packed.
+ * Return: 0; -errno with a sentence.
+ */
+int modules_unpack(const struct modules *m, size_t i, const uint8_t *data,
+		   size_t len, struct buf *b, struct err *err);
 
 #endif

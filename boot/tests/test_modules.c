@@ -141,19 +141,28 @@ END_TEST
 static void read_last(const void *data, size_t len, struct buf *ret_b,
 		      int expected)
 {
+	struct buf file;
+
 	fixture_file("last.ko", data, len);
 	ck_assert_int_eq(modules_want(m, "last"), 0);
+	buf_init(&file);
+	ck_assert_int_eq(modules_read(m, 0, &file, &err), 0);
+	ck_assert_uint_eq(file.len, len);
+	ck_assert_int_eq(memcmp(file.data, data, len), 0);
 	buf_init(ret_b);
-	ck_assert_int_eq(modules_read(m, 0, ret_b, &err), expected);
+	ck_assert_int_eq(modules_unpack(m, 0, file.data, file.len, ret_b, &err),
+			 expected);
+	buf_fini(&file);
 }
 
-START_TEST(plain_module_is_read_as_it_is)
+START_TEST(plain_module_stays_as_it_is)
 {
 	struct buf b;
 
 	read_last("\x7f"
 		  "ELF module",
 		  11, &b, 0);
+	ck_assert(!modules_packed(b.data, b.len));
 	ck_assert_uint_eq(b.len, 11);
 	ck_assert_mem_eq(b.data,
 			 "\x7f"
@@ -178,6 +187,7 @@ START_TEST(packed_module_is_unpacked)
 		data[i] = pattern(i);
 	buf_init(&packed);
 	codec_pack(&packed, codecs[_i], data, len);
+	ck_assert(modules_packed(packed.data, packed.len));
 	read_last(packed.data, packed.len, &b, 0);
 	ck_assert_uint_eq(b.len, len);
 	ck_assert_int_eq(memcmp(b.data, data, len), 0);
@@ -219,7 +229,7 @@ int main(void)
 	tcase_add_test(tc, missing_module_is_enoent);
 	tcase_add_test(tc, folder_without_list_is_enoent);
 	tcase_add_test(tc, damaged_lists_have_no_modules);
-	tcase_add_test(tc, plain_module_is_read_as_it_is);
+	tcase_add_test(tc, plain_module_stays_as_it_is);
 	tcase_add_loop_test(tc, packed_module_is_unpacked, 0, 3);
 	tcase_add_test(tc, vanished_module_is_an_error_that_names_it);
 	suite_add_tcase(s, tc);

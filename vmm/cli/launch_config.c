@@ -181,6 +181,7 @@ int launch_configure(struct launch *l, struct err *err)
 		return r;
 	set_nets(l, &plan);
 	plan.modules = l->kernel.modules;
+	plan.cache = s->machine.cache_dir;
 	plan.env = s->env;
 	r = launch_plan_write(&plan, &l->archive, err);
 	if (r == 0)

@@ -121,7 +121,7 @@ static const struct cli_option table[] = {
 		.help = "end the run when the guest reboots",
 	}, {
 		.rare = true, .name = "cache", .arg = "DIR|none", .set = set_cache,
-		.help = "where unpacked kernels are kept",
+		.help = "where unpacked kernels and modules are kept",
 	}, {
 		.name = "trace", .arg = "FILE", .set = set_trace,
 		.help = "write the IOMMU's requests and faults to FILE",

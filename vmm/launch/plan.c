@@ -8,81 +8,17 @@
 #include <string.h>
 
 #include "boot/cpio.h"
-#include "boot/modules.h"
 #include "core/buf.h"
 #include "core/err.h"
-#include "core/fd.h"
+#include "vmm/launch/drivers.h"
 #include "vmm/launch/protocol.h"
 
 /* vmm/guest-init/embed.S */
 extern const unsigned char guest_init_start[], guest_init_end[];
 
 /*
- * Modules.
+ * Instructions.
  */
-
-struct need {
-	const char *name;
-	bool optional;
-	const char *for_what;
-};
-
-static int want(struct modules *m, const struct need *n, const char *dir,
-		struct err *err)
-{
-	const int r = modules_want(m, n->name);
-
-	if (r == 0 || (r == -ENOENT && n->optional))
-		return 0;
-	if (r == -ENOENT)
-		return err_set(err, ENODEV,
-			       "the kernel has no driver '%s', which %s "
-			       "needs: neither built in nor in '%s'",
-			       n->name, n->for_what, dir);
-	return err_set(err, ENOMEM, "out of memory");
-}
-
-/* The IOMMU's driver comes before those of the devices behind it. */
-static int want_all(struct modules *m, const struct launch_plan *p,
-		    struct err *err)
-{
-	const bool disk =
-		p->root == LAUNCH_ROOT_DISK || p->root == LAUNCH_ROOT_RWDISK;
-	const bool overlay =
-		p->root == LAUNCH_ROOT_DISK || p->root == LAUNCH_ROOT_SHARE;
-	const bool share = p->root == LAUNCH_ROOT_SHARE || p->nmounts > 0;
-	const struct {
-		bool wanted;
-		struct need need;
-	} all[] = {
-		{true, {"virtio_pci", false, "every device"}},
-		{true, {"virtio_iommu", true, ""}},
-		{true, {"virtio_console", false, "moat run -- COMMAND"}},
-		{true, {"virtio_rng", true, ""}},
-		{p->nnets > 0, {"virtio_net", false, "--net"}},
-		{p->disks, {"virtio_blk", false, "--disk"}},
-		{disk, {p->root_type, false, "--root disk"}},
-		{share, {"virtiofs", false, "a shared directory"}},
-		{overlay, {"overlay", false, "a root that is not changed"}},
-	};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < sizeof(all) / sizeof(all[0]); i++) {
-		if (all[i].wanted)
-			r = want(m, &all[i].need, p->modules, err);
-	}
-	return r;
-}
-
-/* "kernel/fs/fuse/virtiofs.ko.xz" is unpacked and called virtiofs.ko. */
-static char *name_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	const char *base = slash ? slash + 1 : path;
-	const char *end = strstr(base, ".ko");
-
-	return strndup(base, end ? (size_t)(end + 3 - base) : strlen(base));
-}
 
 static void put_word(struct buf *words, const char *key, const char *value)
 {
@@ -90,47 +26,6 @@ static void put_word(struct buf *words, const char *key, const char *value)
 	buf_put(words, "=", 1);
 	buf_put(words, value, strlen(value) + 1);
 }
-
-static int put_module(const struct modules *m, size_t i, struct buf *words,
-		      struct buf *b, struct err *err)
-{
-	AUTO_FREE char *name = name_of(modules_path(m, i));
-	AUTO_FREE char *path = NULL;
-	struct buf data;
-	int r;
-
-	if (!name || asprintf(&path, "%s/%s", LAUNCH_MODULES, name) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	buf_init(&data);
-	r = modules_read(m, i, &data, err);
-	if (r == 0) {
-		cpio_file(b, path, 0644, data.data, data.len);
-		put_word(words, "module", name);
-	}
-	buf_fini(&data);
-	return r;
-}
-
-static int put_modules(const struct launch_plan *p, struct buf *words,
-		       struct buf *b, struct err *err)
-{
-	struct modules *m = NULL;
-	int r;
-
-	if (!p->modules)
-		return 0;
-	r = modules_open(&m, p->modules, err);
-	if (r == 0)
-		r = want_all(m, p, err);
-	for (size_t i = 0; r == 0 && i < modules_count(m); i++)
-		r = put_module(m, i, words, b, err);
-	modules_close(m);
-	return r;
-}
-
-/*
- * Instructions.
- */
 
 __attribute__((format(printf, 3, 4))) static void
 put_text(struct buf *words, const char *key, const char *fmt, ...)
@@ -233,7 +128,7 @@ int launch_plan_write(const struct launch_plan *p, struct buf *b,
 
 	buf_init(&words);
 	put_base(b);
-	r = put_modules(p, &words, b, err);
+	r = launch_drivers_put(p, b, &words, err);
 	put_words(p, &words);
 	cpio_file(b, LAUNCH_PLAN, 0600, words.data, words.len);
 	cpio_end(b);

@@ -37,6 +37,7 @@ struct launch_net {
 /* Strings are the caller's. */
 struct launch_plan {
 	const char *modules; /* the folder; NULL: the kernel needs none */
+	const char *cache;   /* boot/cache.h; NULL: none */
 	enum launch_root root;
 	const char *root_source; /* "/dev/vda", or the share's tag */
 	const char *root_type;	 /* the disk's file system: "ext4" */
