@@ -155,6 +155,7 @@ static void set_signals(void)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_DFL);
 }
 
 /* The files of a shared directory are more than the usual soft limit. */

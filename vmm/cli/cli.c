@@ -157,6 +157,7 @@ int cli_main(int argc, char **argv)
 	}
 	/* A reader that goes away ends the text, not the guest. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	log_set_sink(report_log);
 	if (!word) {
 		help_print(stderr);

@@ -147,7 +147,36 @@ static int end_by_guest(struct launch *l, const char *how)
 	return STATUS_LAUNCH;
 }
 
-int launch_report(struct launch *l, enum mach_outcome outcome)
+/*
+ * What could not be written.
+ */
+
+static bool is_lost(struct launch *l, struct host_console *c, const char *what)
+{
+	const int error = host_console_error(c);
+
+	/* A reader who has enough of it is no trouble of ours. */
+	if (error == 0 || error == EPIPE)
+		return false;
+	conclude(l, "moat", "%s: %s", what, strerror(error));
+	return true;
+}
+
+static bool report_lost(struct launch *l)
+{
+	const char *path = l->settings->log_path;
+	char what[160];
+	bool lost = is_lost(l, &l->streams[LAUNCH_OUT],
+			    "cannot write the command's output");
+
+	lost |= is_lost(l, &l->streams[LAUNCH_ERR],
+			"cannot write the command's errors");
+	(void)snprintf(what, sizeof(what), "--log '%.120s': cannot write",
+		       path ? path : "");
+	return is_lost(l, &l->kernel_text, what) || lost;
+}
+
+static int report_end(struct launch *l, enum mach_outcome outcome)
 {
 	struct session_news news;
 
@@ -179,6 +208,14 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 		break;
 	}
 	return STATUS_LAUNCH;
+}
+
+int launch_report(struct launch *l, enum mach_outcome outcome)
+{
+	const bool lost = report_lost(l);
+	const int status = report_end(l, outcome);
+
+	return lost && status == 0 ? STATUS_LAUNCH : status;
 }
 
 int launch_write_junit(struct launch *l, int status, struct err *err)

@@ -110,18 +110,22 @@ static int stay_where_we_are(struct launch *l, struct launch_plan *p,
 	char *here = getcwd(NULL, 0);
 
 	if (!here)
-		return 0;
+		return err_errno(err, errno, "the current folder");
 	p->cwd = here;
 	return settings_keep(l->settings, here, err);
 }
 
+static const char *root_of(const struct launch *l)
+{
+	if (l->settings->root)
+		return l->settings->root;
+	return l->config.initrd ? "initrd" : "/";
+}
+
 static int choose_root(struct launch *l, struct launch_plan *p, struct err *err)
 {
-	const char *root = l->settings->root;
-	int r;
+	const char *root = root_of(l);
 
-	if (!root)
-		root = l->config.initrd ? "initrd" : "/";
 	if (strcmp(root, "disk") == 0)
 		return disk_root(l, p, "ext4", err);
 	if (strncmp(root, "disk:", 5) == 0 && root[5])
@@ -134,10 +138,7 @@ static int choose_root(struct launch *l, struct launch_plan *p, struct err *err)
 					 "--root 'initrd': there is no "
 					 "--initrd");
 	}
-	r = dir_root(l, p, root, err);
-	if (r == 0 && strcmp(root, "/") == 0)
-		r = stay_where_we_are(l, p, err);
-	return r;
+	return dir_root(l, p, root, err);
 }
 
 /*
@@ -178,5 +179,7 @@ int launch_choose_root(struct launch *l, struct launch_plan *p, struct err *err)
 		r = add_folder(l, p, &s->folders[i], err);
 	if (s->cwd)
 		p->cwd = s->cwd;
+	if (r == 0 && !p->cwd && strcmp(root_of(l), "/") == 0)
+		r = stay_where_we_are(l, p, err);
 	return r;
 }

@@ -93,6 +93,20 @@ START_TEST(folders_that_are_not_there)
 }
 END_TEST
 
+static void vanish(void)
+{
+	if (mkdir("gone", 0755) < 0 || chdir("gone") < 0 ||
+	    rmdir("../gone") < 0)
+		_exit(1);
+}
+
+START_TEST(current_folder_that_is_not_there)
+{
+	refused(vanish, "moat: the current folder: No such file or directory\n",
+		ARGV("--iommu", "off"));
+}
+END_TEST
+
 START_TEST(folders_that_cannot_be_at_their_place)
 {
 	REFUSED("moat: --rw '/': '/' cannot be shared at its place\n", "--rw",
@@ -132,9 +146,32 @@ static void little_memory(void)
 
 START_TEST(memory_that_the_host_has_not)
 {
+	if (SANITIZED) {
+		printf("skipped: a sanitizer takes more address space than "
+		       "this leaves\n");
+		return;
+	}
 	refused(little_memory,
 		"moat: --memory: cannot reserve 512 MiB of RAM: Cannot "
 		"allocate memory\n",
+		ARGV("--root", "folder", "--iommu", "off"));
+}
+END_TEST
+
+static void small_files(void)
+{
+	const struct rlimit limit = {MIB(1), MIB(1)};
+
+	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		_exit(1);
+}
+
+/* Memory that a server shares is a file, in a way. */
+START_TEST(memory_that_is_larger_than_files_may_be)
+{
+	refused(small_files,
+		"moat: --memory: cannot reserve 512 MiB of RAM: File too "
+		"large\n",
 		ARGV("--root", "folder", "--iommu", "off"));
 }
 END_TEST
@@ -157,11 +194,12 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, folders_that_are_not_there);
+	tcase_add_test(tc, current_folder_that_is_not_there);
 	tcase_add_test(tc, folders_that_cannot_be_at_their_place);
 	tcase_add_test(tc, roots_that_there_are_not);
 	tcase_add_test(tc, drivers_that_the_kernel_lacks);
-	if (!SANITIZED)
-		tcase_add_test(tc, memory_that_the_host_has_not);
+	tcase_add_test(tc, memory_that_the_host_has_not);
+	tcase_add_test(tc, memory_that_is_larger_than_files_may_be);
 	tcase_add_test(tc, reports_that_cannot_be_written);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

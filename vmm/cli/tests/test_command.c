@@ -363,6 +363,29 @@ START_TEST(full_disk_does_not_end_the_guest)
 }
 END_TEST
 
+START_TEST(reports_on_a_full_disk_are_missed_aloud)
+{
+	static const char *const kernel = "print text\\n;poweroff";
+
+	result_is(RUN("run", "--kernel", kernel, "--root", "/", "--log",
+		      "/dev/full", "--", "true"),
+		  125, "",
+		  "moat: --log '/dev/full': cannot write: No space "
+		  "left on device\n"
+		  "moat: guest: text\n"
+		  "moat: the guest powered off before the command "
+		  "ended\n");
+	result_is(RUN("run", "--kernel", kernel, "--root", "/", "--junit",
+		      "/dev/full", "--", "true"),
+		  125, "",
+		  "moat: guest: text\n"
+		  "moat: the guest powered off before the command "
+		  "ended\n"
+		  "moat: --junit '/dev/full': cannot write: No space "
+		  "left on device\n");
+}
+END_TEST
+
 /* Nobody reads from its other end, but it is there. */
 static void stdout_without_reading(void)
 {
@@ -559,6 +582,7 @@ int main(void)
 	tcase_add_test(tc, all_text_comes_out_before_the_end);
 	tcase_add_test(tc, reader_that_has_gone_does_not_end_the_guest);
 	tcase_add_test(tc, full_disk_does_not_end_the_guest);
+	tcase_add_test(tc, reports_on_a_full_disk_are_missed_aloud);
 	tcase_add_test(tc, reader_that_sleeps_does_not_stop_the_timeout);
 	tcase_add_test(tc, output_goes_to_a_file);
 	tcase_add_test(tc, trace_is_written_and_printed);
