@@ -9,6 +9,7 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "iommu/counter.h"
 #include "iommu/endpoint.h"
 #include "iommu/private.h"
 
@@ -240,25 +241,20 @@ bool iommu_stopping(const struct iommu *i)
 	return hold_gate_stopped(&i->gate);
 }
 
-static uint64_t value(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void iommu_get_stats(struct iommu *i, struct iommu_stats *ret_s)
 {
 	const struct op_stats *o = &i->stats;
 
 	*ret_s = (struct iommu_stats){
-		.attaches = value(&o->attaches),
-		.detaches = value(&o->detaches),
-		.maps = value(&o->maps),
-		.unmaps = value(&o->unmaps),
-		.rejected = value(&o->rejected),
-		.mappings = value(&o->mappings),
-		.mapped_bytes = value(&o->mapped_bytes),
-		.domains = value(&o->domains),
-		.table_bytes = value(&i->pool.used),
+		.attaches = counter_get(&o->attaches),
+		.detaches = counter_get(&o->detaches),
+		.maps = counter_get(&o->maps),
+		.unmaps = counter_get(&o->unmaps),
+		.rejected = counter_get(&o->rejected),
+		.mappings = counter_get(&o->mappings),
+		.mapped_bytes = counter_get(&o->mapped_bytes),
+		.domains = counter_get(&o->domains),
+		.table_bytes = counter_get(&i->pool.used),
 	};
 	for (size_t n = 0; n < i->neps; n++)
 		endpoint_add_stats(i->eps[n], ret_s);

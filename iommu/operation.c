@@ -4,6 +4,7 @@
  * changes, waits for whoever may still use the old state, and frees it.
  */
 #include "core/bits.h"
+#include "iommu/counter.h"
 #include "iommu/endpoint.h"
 #include "iommu/iommu.h"
 #include "iommu/private.h"
@@ -11,19 +12,6 @@
 #define IOVA_LAST (~UINT64_C(0))
 
 static const struct range everything = {0, IOVA_LAST};
-
-/* Caller holds i->op; the only writer. */
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-	uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, old + n, memory_order_relaxed);
-}
-
-static uint64_t value(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 static void count_domains(struct iommu *i)
 {
@@ -59,8 +47,8 @@ static void domain_left(struct iommu *i, struct iommu_domain *d, bool drained)
 	if (!d || !list_empty(&d->endpoints))
 		return;
 	domain_remove(&i->domains, d);
-	add(&i->stats.mappings, -d->mappings);
-	add(&i->stats.mapped_bytes, -d->bytes);
+	counter_add(&i->stats.mappings, -d->mappings);
+	counter_add(&i->stats.mapped_bytes, -d->bytes);
 	count_domains(i);
 	if (drained)
 		domain_free(d);
@@ -337,15 +325,15 @@ static enum iommu_status map_locked(struct iommu *i, uint32_t domain,
 	if (domain_reserves(d, first, last) ||
 	    pgtable_mapped(&d->table, first, last))
 		return IOMMU_INVAL;
-	if (value(&i->stats.mappings) >= i->config.max_mappings)
+	if (counter_get(&i->stats.mappings) >= i->config.max_mappings)
 		return IOMMU_NOMEM;
 	target = map_target(i, first, last, phys, flags, &perms);
 	if (enter(i, d, first, last, target, perms))
 		return IOMMU_NOMEM;
 	d->mappings++;
 	d->bytes += last - first + 1;
-	add(&i->stats.mappings, 1);
-	add(&i->stats.mapped_bytes, last - first + 1);
+	counter_add(&i->stats.mappings, 1);
+	counter_add(&i->stats.mapped_bytes, last - first + 1);
 	return IOMMU_OK;
 }
 
@@ -366,8 +354,8 @@ static enum iommu_status unmap_locked(struct iommu *i, uint32_t domain,
 		return IOMMU_RANGE;
 	d->mappings -= c.mappings;
 	d->bytes -= c.bytes;
-	add(&i->stats.mappings, -c.mappings);
-	add(&i->stats.mapped_bytes, -c.bytes);
+	counter_add(&i->stats.mappings, -c.mappings);
+	counter_add(&i->stats.mapped_bytes, -c.bytes);
 	owe(i, d, &c);
 	return IOMMU_OK;
 }
@@ -376,7 +364,7 @@ static enum iommu_status unmap_locked(struct iommu *i, uint32_t domain,
 static enum iommu_status count_op(struct iommu *i, _Atomic uint64_t *ok,
 				  enum iommu_status status)
 {
-	add(status == IOMMU_OK ? ok : &i->stats.rejected, 1);
+	counter_add(status == IOMMU_OK ? ok : &i->stats.rejected, 1);
 	return status;
 }
 

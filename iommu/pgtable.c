@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/bits.h"
+#include "iommu/counter.h"
 
 /*
  * An entry is empty (0), a leaf or a node:
@@ -91,7 +92,7 @@ static bool node_overlaps(const struct pt_node *n, iova_t first, iova_t last)
 
 static bool pool_has(const struct pt_pool *pool, unsigned nodes)
 {
-	uint64_t used = atomic_load_explicit(&pool->used, memory_order_relaxed);
+	uint64_t used = counter_get(&pool->used);
 
 	return used <= pool->max &&
 	       (pool->max - used) / sizeof(struct pt_node) >= nodes;
@@ -99,10 +100,7 @@ static bool pool_has(const struct pt_pool *pool, unsigned nodes)
 
 static void pool_charge(struct pt_pool *pool, int64_t bytes)
 {
-	uint64_t used = atomic_load_explicit(&pool->used, memory_order_relaxed);
-
-	atomic_store_explicit(&pool->used, used + (uint64_t)bytes,
-			      memory_order_relaxed);
+	counter_add(&pool->used, (uint64_t)bytes);
 }
 
 /* Return: a node without entries, or NULL. */

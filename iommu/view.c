@@ -5,20 +5,13 @@
 #include <sys/mman.h>
 
 #include "core/bits.h"
+#include "iommu/counter.h"
 #include "iommu/endpoint.h"
 #include "iommu/private.h"
 
 static struct iommu_view *to_view(struct dma *d)
 {
 	return container_of(d, struct iommu_view, dma);
-}
-
-/* One writer: no need for an atomic addition. */
-static void count(_Atomic uint64_t *counter)
-{
-	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
 }
 
 static const struct iommu_domain *domain_now(const struct iommu_view *v)
@@ -105,7 +98,7 @@ static int translate_mapped(struct iommu_view *v, const struct iommu_domain *d,
 		int r;
 
 		found = pgtable_lookup(&d->table, at, &leaf);
-		count(&v->stats.walks);
+		counter_add(&v->stats.walks, 1);
 		f->at = at;
 		if (!found || !(leaf.perms & need))
 			return -EFAULT;
@@ -170,8 +163,8 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 	enum notice_news news;
 	int number, r = -EFAULT;
 
-	count(&v->stats.translations);
-	count(&v->stats.misses);
+	counter_add(&v->stats.translations, 1);
+	counter_add(&v->stats.misses, 1);
 	number = hold_begin(&v->holds, at, last, &news);
 	if (number >= 0) {
 		hear(v, news);
@@ -184,7 +177,7 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 		hold_end(&v->holds, (unsigned)number);
 	}
 	if (r == -EFAULT) {
-		count(&v->stats.faults);
+		counter_add(&v->stats.faults, 1);
 		iommu_report(v->ep->iommu, &f);
 	}
 	return r;
@@ -221,7 +214,7 @@ static const struct recall_window *walk(struct iommu_view *v, iova_t at)
 		/* If there is nothing, the long way looks and counts again. */
 		if (!pgtable_lookup(&d->table, at, &leaf))
 			return NULL;
-		count(&v->stats.walks);
+		counter_add(&v->stats.walks, 1);
 		return tlb_add_node(&v->tlb, at, leaf.node);
 	}
 	if (d || iommu_bypass(v->ep->iommu))
@@ -302,7 +295,7 @@ static int look_up(struct iommu_view *v, iova_t at, iova_t last,
 		}
 	} while (r == 0 && at - 1 != last);
 	if (walked && r == 0)
-		count(&v->stats.misses);
+		counter_add(&v->stats.misses, 1);
 	return r;
 }
 
@@ -339,7 +332,7 @@ static void settle(struct iommu_view *v, const struct dma_hold *hold,
 		return;
 	}
 	hold_settle(&v->holds, hold->cookie);
-	count(&v->stats.translations);
+	counter_add(&v->stats.translations, 1);
 }
 
 static int view_iov(struct dma *dma, iova_t at, uint64_t len,
@@ -416,19 +409,15 @@ void view_free(struct iommu_view *v)
 	(void)munmap(v, sizeof(*v));
 }
 
-static uint64_t value(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void view_add_stats(const struct iommu_view *v, struct iommu_stats *s)
 {
 	uint64_t recalled =
-		(value(&v->recall.uses) - value(&v->recall.vain)) / RECALL_USE;
-	uint64_t all = value(&v->stats.translations) + recalled;
+		(counter_get(&v->recall.uses) - counter_get(&v->recall.vain)) /
+		RECALL_USE;
+	uint64_t all = counter_get(&v->stats.translations) + recalled;
 
 	s->translations += all;
-	s->cache_hits += all - value(&v->stats.misses);
-	s->walks += value(&v->stats.walks);
-	s->faults += value(&v->stats.faults);
+	s->cache_hits += all - counter_get(&v->stats.misses);
+	s->walks += counter_get(&v->stats.walks);
+	s->faults += counter_get(&v->stats.faults);
 }
