@@ -170,6 +170,34 @@ void vq_signal(struct vq *q);
 void vq_kicks_off(struct vq *q);
 bool vq_kicks_on(struct vq *q);
 
+/*
+ * With the event index a driver that has been asked for a kick at the next
+ * buffer gives it, although kicks are off since.  Take that back: for who looks
+ * at the ring by himself.  Kicks are off.
+ */
+void vq_disarm(struct vq *q);
+
+/* What it takes to look for new buffers without d->lock. */
+struct vq_peek {
+	struct dma *dma;
+	iova_t at;
+	uint16_t next;
+};
+
+/*
+ * vq_peek_begin - ready to look for what comes behind the last buffer popped.
+ * Return: false if nothing can be popped now, whatever comes.
+ */
+bool vq_peek_begin(const struct vq *q, struct vq_peek *ret_p);
+/*
+ * vq_peek - are there (perhaps) new buffers?  vq_pop() knows.  True also if
+ * the ring cannot be read.
+ *
+ * Threads: any, without d->lock, if the device's view is the identity.  The
+ * device is not reset meanwhile: have something in flight.
+ */
+bool vq_peek(const struct vq_peek *p);
+
 /* Have ops->kick() called from the loop; does nothing without a loop. */
 void vq_kick_later(struct vq *q);
 

@@ -207,6 +207,40 @@ bool vq_kicks_on(struct vq *q)
 	return avail_more(q) > 0 && !spent(q);
 }
 
+void vq_disarm(struct vq *q)
+{
+	if (!vq_live(q) || q->dev->paused || !q->event_idx || !q->armed_valid ||
+	    q->armed != q->next_avail)
+		return;
+
+	/* The farthest that an index can be from the next one. */
+	int r = dma_store16_release(q->dev->dma, vq_avail_event_at(q),
+				    (uint16_t)(q->next_avail - 1));
+
+	q->armed_valid = false;
+	if (r)
+		(void)lost_ring(q, r);
+}
+
+bool vq_peek_begin(const struct vq *q, struct vq_peek *ret_p)
+{
+	if (!vq_live(q) || q->dev->paused)
+		return false;
+	*ret_p = (struct vq_peek){
+		.dma = q->dev->dma,
+		.at = vq_avail_idx_at(q),
+		.next = q->next_avail,
+	};
+	return true;
+}
+
+bool vq_peek(const struct vq_peek *p)
+{
+	uint16_t idx;
+
+	return dma_load16_acquire(p->dma, p->at, &idx) || idx != p->next;
+}
+
 void vq_kick_later(struct vq *q)
 {
 	if (q->kick_watch.loop)

@@ -237,6 +237,82 @@ START_TEST(kicks_on_without_off_looks_at_the_ring)
 }
 END_TEST
 
+/* The ring was found empty, so a kick for the next buffer is asked for. */
+START_TEST(disarmed_queue_gets_not_even_the_first_kick)
+{
+	struct vq_chain *c;
+
+	setup(_i ? FIX_ALL : FIX_PLAIN, 8);
+	for (unsigned n = 0; n < 3; n++) {
+		ck_assert_int_eq(vq_pop(f->q, &c), 0);
+		vq_kicks_off(f->q);
+		vq_disarm(f->q);
+		vq_disarm(f->q);
+		for (unsigned k = 0; k < 20; k++) {
+			fix_add(f);
+			ck_assert(!vqd_wants_kick(&f->drv));
+			fix_use(f);
+			fix_take(f);
+		}
+		ck_assert(!vq_kicks_on(f->q));
+		fix_add(f);
+		ck_assert(vqd_wants_kick(&f->drv));
+		fix_use(f);
+		fix_take(f);
+	}
+}
+END_TEST
+
+START_TEST(disarmed_queue_that_was_not_used_asks_for_a_kick_again)
+{
+	struct vq_chain *c;
+
+	setup(_i ? FIX_ALL : FIX_PLAIN, 8);
+	ck_assert_int_eq(vq_pop(f->q, &c), 0);
+	vq_kicks_off(f->q);
+	vq_disarm(f->q);
+	ck_assert(!vq_kicks_on(f->q));
+	fix_add(f);
+	ck_assert(vqd_wants_kick(&f->drv));
+}
+END_TEST
+
+START_TEST(peek_sees_what_pop_would_find)
+{
+	struct vq_peek p;
+
+	setup(_i ? FIX_ALL : FIX_PLAIN, 8);
+	ck_assert(vq_peek_begin(f->q, &p));
+	ck_assert(!vq_peek(&p));
+	fix_add(f);
+	ck_assert(vq_peek(&p));
+	fix_use(f);
+	ck_assert(vq_peek_begin(f->q, &p));
+	ck_assert(!vq_peek(&p));
+	/* A jump is for vq_pop() to find. */
+	vqd_set_avail_idx(&f->drv, 1000);
+	ck_assert(vq_peek(&p));
+	p.at = UINT64_MAX - 1;
+	ck_assert(vq_peek(&p));
+}
+END_TEST
+
+START_TEST(peek_does_not_begin_where_nothing_can_be_popped)
+{
+	struct vq_peek p;
+
+	setup(FIX_ALL, 8);
+	virtio_pause(f->d, true);
+	ck_assert(!vq_peek_begin(f->q, &p));
+	virtio_pause(f->d, false);
+	ck_assert(vq_peek_begin(f->q, &p));
+	virtio_broken(f->d, "test");
+	ck_assert(!vq_peek_begin(f->q, &p));
+	virtio_reset(f->d);
+	ck_assert(!vq_peek_begin(f->q, &p));
+}
+END_TEST
+
 START_TEST(broken_device_neither_kicks_nor_signals)
 {
 	setup(_i ? FIX_ALL : FIX_PLAIN, 8);
@@ -406,6 +482,13 @@ static Suite *suite(void)
 	tcase_add_test(t, empty_ring_asks_for_a_kick_at_the_next_buffer);
 	tcase_add_loop_test(t, kicks_off_means_no_kick_until_on, 0, 2);
 	tcase_add_loop_test(t, kicks_on_without_off_looks_at_the_ring, 0, 2);
+	tcase_add_loop_test(t, disarmed_queue_gets_not_even_the_first_kick, 0,
+			    2);
+	tcase_add_loop_test(
+		t, disarmed_queue_that_was_not_used_asks_for_a_kick_again, 0,
+		2);
+	tcase_add_loop_test(t, peek_sees_what_pop_would_find, 0, 2);
+	tcase_add_test(t, peek_does_not_begin_where_nothing_can_be_popped);
 	tcase_add_loop_test(t, broken_device_neither_kicks_nor_signals, 0, 2);
 	t = add_case(s, "races");
 	tcase_add_loop_test(
