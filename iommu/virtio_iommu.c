@@ -36,6 +36,7 @@ struct viommu {
 	unsigned nrun;
 	struct iommu_request run[IOMMU_RUN_MAX];
 	struct vq_chain *run_chains[IOMMU_RUN_MAX];
+	struct viommu_poll poll;
 	struct viommu_faults faults;
 	uint64_t faults_sent, faults_undelivered; /* under d->lock */
 };
@@ -220,10 +221,21 @@ static int next_request(struct viommu *v, struct vq *q, struct vq_chain **ret_c)
 	return iommu_stopping(v->iommu) ? -ECANCELED : vq_pop(q, ret_c);
 }
 
+/* Is there more, after the ring was empty?  If not, who sends the next request
+ * rings, or the thread sees it. */
+static bool more(struct viommu *v, struct vq *q)
+{
+	if (!viommu_poll_owns(&v->poll))
+		return vq_kicks_on(q);
+	/* A share that was done has switched them on. */
+	vq_kicks_off(q);
+	return false;
+}
+
 /*
- * Serve until the ring is empty, or until this vCPU has done its share and
- * another one has rung: then that one goes on, so that no vCPU works for the
- * others for ever.  While the share lasts, nobody needs to ring.
+ * Serve until the ring is empty, or until this thread has done its share and
+ * a vCPU has rung: then that one goes on, so that nobody works for the others
+ * for ever.  While the share lasts, nobody needs to ring.
  */
 static void serve(struct viommu *v)
 {
@@ -243,10 +255,36 @@ static void serve(struct viommu *v)
 				break;
 		}
 		serve_run(v, q);
-	} while (r == 0 && vq_kicks_on(q));
+	} while (r == 0 && more(v, q));
 	vq_signal(q);
 	set_free(v);
+	if (r == 0 && v->served > 0)
+		viommu_poll_call(&v->poll);
 }
+
+static int poll_serve(struct virtio_dev *d)
+{
+	struct viommu *v = to_viommu(d);
+
+	/* Whoever is at it asks for kicks when he has done. */
+	if (v->busy && !viommu_poll_owns(&v->poll))
+		return 0;
+	wait_free(v);
+	if (v->successor)
+		return -EAGAIN;
+	serve(v);
+	return v->successor ? -EAGAIN : (int)v->served;
+}
+
+static bool poll_ended(struct virtio_dev *d)
+{
+	return iommu_stopping(to_viommu(d)->iommu);
+}
+
+static const struct viommu_poll_ops poll_ops = {
+	.serve = poll_serve,
+	.ended = poll_ended,
+};
 
 static void viommu_kick(struct virtio_dev *d, unsigned qi)
 {
@@ -367,10 +405,16 @@ static void show_bypass(struct viommu *v)
 		v->dev.config[VIOMMU_CONFIG_BYPASS] = iommu_bypass(v->iommu);
 }
 
+static void viommu_pausing(struct virtio_dev *d)
+{
+	viommu_poll_leave(&to_viommu(d)->poll);
+}
+
 static void viommu_stop(struct virtio_dev *d)
 {
 	struct viommu *v = to_viommu(d);
 
+	viommu_poll_leave(&v->poll);
 	run_alone(v, op_reset);
 	viommu_faults_clear(&v->faults);
 }
@@ -400,6 +444,7 @@ static void viommu_free(struct virtio_dev *d)
 {
 	struct viommu *v = to_viommu(d);
 
+	viommu_poll_fini(&v->poll);
 	iommu_set_fault_sink(v->iommu, NULL);
 	viommu_faults_fini(&v->faults);
 	virtio_dev_fini(d);
@@ -413,6 +458,7 @@ static const struct virtio_dev_ops viommu_ops = {
 	.stop = viommu_stop,
 	.kick = viommu_kick,
 	.config_written = viommu_config_written,
+	.pausing = viommu_pausing,
 	.free = viommu_free,
 };
 
@@ -430,6 +476,12 @@ static int fill(struct viommu *v, const struct viommu_config *config,
 	if (r)
 		return err_errno(err, -r, "%s: cannot watch for faults",
 				 d->name);
+	r = viommu_poll_init(&v->poll, d, &d->vqs[REQUESTQ], &poll_ops,
+			     &config->poll, err);
+	if (r) {
+		viommu_faults_fini(&v->faults);
+		return r;
+	}
 	iommu_set_fault_sink(v->iommu, &v->faults.sink);
 	return 0;
 }
@@ -487,5 +539,6 @@ void viommu_get_stats(struct virtio_dev *d, struct viommu_stats *ret_s)
 	ret_s->faults_sent = v->faults_sent;
 	ret_s->faults_dropped =
 		v->faults_undelivered + viommu_faults_dropped(&v->faults);
+	ret_s->poll = v->poll.stats;
 	pthread_mutex_unlock(&d->lock);
 }

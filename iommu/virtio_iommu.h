@@ -3,8 +3,9 @@
  * virtio_iommu.h - the virtio-iommu device.   [virtio 1.2, 5.13]
  *
  * Queue 0 takes requests and is served on the vCPU that rang (inline_kick):
- * Linux spins on it with interrupts off.  Queue 1 carries faults, which the
- * device's loop sends.
+ * Linux spins on it with interrupts off.  On request a thread looks at it for
+ * as long as it is used, so that nobody needs to ring (viommu_poll.h).  Queue 1
+ * carries faults, which the device's loop sends.
  *
  * Threads: as virtio/device.h says.  A request runs without the device's lock,
  * because it may wait for I/O that the loop has to finish; whoever rings
@@ -18,6 +19,7 @@
 #include "iommu/iommu.h"
 #include "iommu/request.h"
 #include "iommu/topology.h"
+#include "iommu/viommu_poll.h"
 #include "virtio/device.h"
 
 /* [virtio 1.2, 5.13.3] */
@@ -54,11 +56,13 @@ struct viommu_config {
 	const struct iommu_topology *topology; /* read by viommu_new() only */
 	enum iommu_topology_form form;
 	struct viommu_watcher *watcher; /* borrowed; NULL: nobody */
+	struct viommu_poll_times poll;	/* zeroed: served in exits alone */
 };
 
 struct viommu_stats {
 	uint64_t faults_sent;
 	uint64_t faults_dropped; /* no buffer, too many, or nobody to tell */
+	struct viommu_poll_stats poll;
 };
 
 /*

@@ -72,7 +72,8 @@ static void expect_empty(enum iommu_topology_form form, unsigned at)
 {
 	static const uint8_t empty[12] = {64, 0, 0, 0, 0, 0, 0, 0, 16};
 	struct iommu_topology none = {0};
-	struct viommu_config c = {v.rig.i, &none, form, NULL};
+	struct viommu_config c = {
+		.iommu = v.rig.i, .topology = &none, .form = form};
 	struct virtio_dev_env env = {
 		.name = "iommu1",
 		.dma = &v.identity,
@@ -111,7 +112,9 @@ END_TEST
 
 START_TEST(device_that_a_careful_guest_would_refuse_is_not_made)
 {
-	struct viommu_config c = {v.rig.i, &v.topo, IOMMU_TOPOLOGY_V2, NULL};
+	struct viommu_config c = {.iommu = v.rig.i,
+				  .topology = &v.topo,
+				  .form = IOMMU_TOPOLOGY_V2};
 	struct virtio_dev_env env = {.name = "iommu1", .dma = &v.identity};
 	struct virtio_dev *d;
 	struct err err;

@@ -15,13 +15,16 @@
 
 static void init(struct vrig *v, enum iommu_topology_form form,
 		 const struct iommu_config *config,
-		 void (*prepare)(struct rig *r), struct viommu_watcher *watcher)
+		 void (*prepare)(struct rig *r), struct viommu_watcher *watcher,
+		 const struct viommu_poll_times *poll)
 {
 	struct viommu_config c = {.form = form, .watcher = watcher};
 	struct virtio_dev_env env = {.name = "iommu0"};
 	int r;
 
 	memset(v, 0, sizeof(*v));
+	if (poll)
+		c.poll = *poll;
 	rig_init(&v->rig, config);
 	if (prepare)
 		prepare(&v->rig);
@@ -55,12 +58,17 @@ void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
 			const struct iommu_config *config,
 			void (*prepare)(struct rig *r))
 {
-	init(v, form, config, prepare, NULL);
+	init(v, form, config, prepare, NULL, NULL);
 }
 
 void vrig_init_watched(struct vrig *v, struct viommu_watcher *watcher)
 {
-	init(v, IOMMU_TOPOLOGY_NONE, NULL, NULL, watcher);
+	init(v, IOMMU_TOPOLOGY_NONE, NULL, NULL, watcher, NULL);
+}
+
+void vrig_init_polled(struct vrig *v, const struct viommu_poll_times *times)
+{
+	init(v, IOMMU_TOPOLOGY_NONE, NULL, NULL, NULL, times);
 }
 
 void vrig_fini(struct vrig *v)

@@ -46,6 +46,8 @@ void vrig_init_prepared(struct vrig *v, enum iommu_topology_form form,
 			void (*prepare)(struct rig *r));
 /* The ratified form, with somebody who is told. */
 void vrig_init_watched(struct vrig *v, struct viommu_watcher *watcher);
+/* The ratified form, with a thread that polls. */
+void vrig_init_polled(struct vrig *v, const struct viommu_poll_times *times);
 void vrig_fini(struct vrig *v);
 /* Negotiated, both rings connected, running. */
 void vrig_up(struct vrig *v, uint64_t features);
