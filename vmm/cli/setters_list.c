@@ -411,12 +411,28 @@ static int set_iommu_max_memory(struct settings *s, const char *value,
 			  &s->machine.iommu.max_memory, err);
 }
 
+static int set_iommu_requests(struct settings *s, const char *value,
+			      struct err *err)
+{
+	static const char *const words[] = {
+		[MACH_REQUESTS_EXIT] = "exit",
+		[MACH_REQUESTS_POLL] = "poll",
+	};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		s->machine.iommu.requests = (enum mach_requests)i;
+	return r;
+}
+
 const struct option_key iommu_keys[IOMMU_KEYS] = {
 	{"topology", "auto|v2|native|none", set_iommu_topology},
 	{"bypass", "on|off", set_iommu_bypass},
 	{"console", "on|off", set_iommu_console},
 	{"reserved", "START-END:msi|reserved", set_iommu_reserved},
 	{"max-memory", "SIZE", set_iommu_max_memory},
+	{"requests", "exit|poll", set_iommu_requests},
 };
 
 int set_iommu(struct settings *s, const char *value, struct err *err)

@@ -46,6 +46,10 @@ enum mach_topology {
 	MACH_TOPOLOGY_NATIVE,
 	MACH_TOPOLOGY_NONE,
 };
+enum mach_requests {
+	MACH_REQUESTS_EXIT, /* served by the vCPU that rings */
+	MACH_REQUESTS_POLL, /* and by a thread, for as long as they come */
+};
 enum mach_describe {
 	MACH_DESCRIBE_ACPI,
 	MACH_DESCRIBE_MPTABLE,
@@ -148,6 +152,7 @@ struct mach_config {
 		enum mach_switch console; /* put it behind the IOMMU, too */
 		const struct mach_reserved *reserved; /* for all devices */
 		uint64_t max_memory; /* of its tables; 0: the default */
+		enum mach_requests requests;
 	} iommu;
 	enum mach_describe describe;
 	bool viot; /* with ACPI: emit the VIOT table */

@@ -8,9 +8,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "devices/balloon.h"
 #include "devices/blk.h"
 #include "devices/blk/limit.h"
@@ -347,6 +349,28 @@ static int add_balloon(struct mach *m, struct err *err)
 	return plug(m, f, err);
 }
 
+/* One that may use a single processor would look while the guest cannot
+ * run. */
+static bool can_poll(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return true; /* more processors than a set has */
+	return CPU_COUNT(&set) > 1;
+}
+
+static struct viommu_poll_times poll_times(const struct mach *m)
+{
+	if (m->config.iommu.requests == MACH_REQUESTS_EXIT)
+		return (struct viommu_poll_times){0};
+	if (can_poll())
+		return VIOMMU_POLL_TIMES;
+	log_warn("--iommu requests=poll: there is one processor, so requests "
+		 "are served in exits");
+	return (struct viommu_poll_times){0};
+}
+
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
@@ -356,6 +380,7 @@ static int add_iommu(struct mach *m, struct err *err)
 		.topology = &m->topology,
 		.form = m->form,
 		.watcher = &m->trace.watcher,
+		.poll = poll_times(m),
 	};
 	struct virtio_dev_env env = env_of(m, f);
 	int r = viommu_new(&f->dev, &env, &config, err);

@@ -292,6 +292,20 @@ START_TEST(iommu_tables_have_a_limit)
 }
 END_TEST
 
+START_TEST(iommu_requests_are_served_in_exits_or_polled)
+{
+	good("--iommu", "on");
+	ck_assert_int_eq(s.machine.iommu.requests, MACH_REQUESTS_EXIT);
+	good("--iommu", "on,requests=poll");
+	ck_assert_int_eq(s.machine.iommu.requests, MACH_REQUESTS_POLL);
+	good("--iommu", "on,requests=exit");
+	ck_assert_int_eq(s.machine.iommu.requests, MACH_REQUESTS_EXIT);
+	bad("--iommu 'on,requests=auto': requests 'auto': expected exit or "
+	    "poll",
+	    "--iommu", "on,requests=auto");
+}
+END_TEST
+
 START_TEST(iommu_says_what_is_wrong_with_it)
 {
 	bad("--iommu 'yes': expected on, off or auto", "--iommu", "yes");
@@ -299,11 +313,11 @@ START_TEST(iommu_says_what_is_wrong_with_it)
 	    "native or none",
 	    "--iommu", "on,topology=v3");
 	bad("--iommu 'on,by=on': unknown key 'by': there are topology, bypass, "
-	    "console, reserved and max-memory",
+	    "console, reserved, max-memory and requests",
 	    "--iommu", "on,by=on");
 	bad("--iommu 'on,bypas=on': unknown key 'bypas' (did you mean "
-	    "'bypass'?): there are topology, bypass, console, reserved "
-	    "and max-memory",
+	    "'bypass'?): there are topology, bypass, console, reserved, "
+	    "max-memory and requests",
 	    "--iommu", "on,bypas=on");
 	bad("--iommu 'topology=v2,on': expected key=value, not 'on' (a comma "
 	    "inside a value is written ',,')",
@@ -557,6 +571,7 @@ int main(void)
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
 	tcase_add_test(tc, iommu_tables_have_a_limit);
+	tcase_add_test(tc, iommu_requests_are_served_in_exits_or_polled);
 	tcase_add_test(tc, iommu_says_what_is_wrong_with_it);
 	tcase_add_test(tc, plain_options_say_what_is_wrong_with_them);
 	tcase_add_test(tc, long_value_is_cut_before_the_reason_is);
