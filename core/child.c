@@ -312,8 +312,10 @@ static void take_byte(struct child *c, char byte)
 		c->len = 0;
 		return;
 	}
-	if (c->len < sizeof(c->partial) - 1)
-		c->partial[c->len++] = byte < ' ' || byte > '~' ? '?' : byte;
+	/* The end of a long one is what explains. */
+	if (c->len == sizeof(c->partial) - 1)
+		memmove(c->partial, c->partial + 1, --c->len);
+	c->partial[c->len++] = byte < ' ' || byte > '~' ? '?' : byte;
 }
 
 bool child_read(struct child *c)

@@ -43,7 +43,7 @@ struct child {
 	bool ended; /* is a zombie: its number stays ours until child_stop() */
 	bool killed;
 	int status; /* its exit status, or the signal that killed it */
-	char line[CHILD_LINE_MAX]; /* the last that is not empty */
+	char line[CHILD_LINE_MAX]; /* the end of the last that is not empty */
 	size_t len;		   /* of the line that is being read */
 	char partial[CHILD_LINE_MAX];
 };

@@ -92,7 +92,7 @@ START_TEST(control_characters_are_not_shown)
 }
 END_TEST
 
-START_TEST(a_long_line_is_cut)
+START_TEST(a_long_line_keeps_its_end)
 {
 	char got[256];
 
@@ -100,6 +100,7 @@ START_TEST(a_long_line_is_cut)
 	ck_assert(child_ended(&c, PATIENCE_MS));
 	child_explain(&c, got, sizeof(got));
 	ck_assert_uint_eq(strlen(c.line), CHILD_LINE_MAX - 1);
+	ck_assert_str_eq(c.line + CHILD_LINE_MAX - 4, "007");
 	child_stop(&c, 0);
 }
 END_TEST
@@ -330,7 +331,7 @@ int main(void)
 	tcase_add_test(t, a_last_line_without_newline_counts);
 	tcase_add_test(t, a_signal_explains_the_end);
 	tcase_add_test(t, control_characters_are_not_shown);
-	tcase_add_test(t, a_long_line_is_cut);
+	tcase_add_test(t, a_long_line_keeps_its_end);
 	tcase_add_test(t, more_output_than_a_pipe_holds_blocks_nobody);
 	tcase_add_test(t, a_missing_program_fails_with_a_sentence);
 	tcase_add_test(t, programs_are_found_in_path_alone);
