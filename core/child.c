@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,18 +34,27 @@
 /* Output that is taken at once. */
 #define READ_MAX KIB(16)
 
+/* What a filter of system calls is asked about. */
+#if defined(__x86_64__)
+#define THIS_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define THIS_ARCH AUDIT_ARCH_AARCH64
+#endif
+#define X32_BIT UINT32_C(0x40000000)
+
 /* What a child that cannot go on tells its parent. */
 struct failure {
 	int step; /* index into step_text */
 	int error;
 };
 
-enum step { STEP_SETUP, STEP_USER, STEP_MOUNT, STEP_EXEC };
+enum step { STEP_SETUP, STEP_USER, STEP_MOUNT, STEP_NETWORK, STEP_EXEC };
 
 static const char *const step_text[] = {
 	[STEP_SETUP] = "cannot be prepared",
 	[STEP_USER] = "cannot have a user namespace",
 	[STEP_MOUNT] = "cannot be kept from writing",
+	[STEP_NETWORK] = "cannot be kept from the network",
 	[STEP_EXEC] = "cannot be executed",
 };
 
@@ -105,6 +116,13 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
+static bool filter(struct sock_filter *code, unsigned short len)
+{
+	const struct sock_fprog prog = {.len = len, .filter = code};
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
+}
+
 /*
  * Whoever has no privileges cannot drop groups in a user namespace, and
  * servers that try so end when they fail.  The groups are the user's own and
@@ -119,12 +137,29 @@ static bool pretend_setgroups(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	const struct sock_fprog prog = {
-		.len = ARRAY_SIZE(code),
-		.filter = code,
+
+	return filter(code, ARRAY_SIZE(code));
+}
+
+/* Other system call tables (32 bits, x32) have their own ways to a socket. */
+static bool forbid_network(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
 	};
 
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
+	return filter(code, ARRAY_SIZE(code));
 }
 
 static void enter_user_namespace(const struct plan *p)
@@ -209,6 +244,8 @@ __attribute__((noreturn)) static void run(struct plan *p)
 		enter_user_namespace(p);
 	if (p->config->flags & CHILD_READONLY)
 		mount_readonly(p);
+	if (p->config->flags & CHILD_NO_NETWORK && !forbid_network())
+		give_up(p, STEP_NETWORK);
 	/* After the change of credentials, which forgets it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || !set_files(p))
 		give_up(p, STEP_SETUP);

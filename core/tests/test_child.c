@@ -319,6 +319,21 @@ START_TEST(readonly_children_write_no_file)
 }
 END_TEST
 
+/* Nobody listens there, so that without it the answer is another. */
+START_TEST(a_child_without_network_gets_no_socket)
+{
+	static const char script[] =
+		"bash -c 'exec 9<>/dev/tcp/127.0.0.1/9' 2>&1 | tail -n 1";
+
+	ck_assert_int_eq(start_sh(script, -1, _i ? CHILD_NO_NETWORK : 0), 0);
+	ck_assert(child_ended(&c, PATIENCE_MS));
+	(void)child_read(&c);
+	ck_assert_msg(!strstr(c.line, "Permission denied") == !_i, "%s",
+		      c.line);
+	child_stop(&c, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("core/child");
@@ -344,6 +359,7 @@ int main(void)
 	tcase_add_test(t, it_is_killed_when_its_parent_is);
 	tcase_add_test(t, a_user_namespace_makes_it_root_of_nothing);
 	tcase_add_test(t, readonly_children_write_no_file);
+	tcase_add_loop_test(t, a_child_without_network_gets_no_socket, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
