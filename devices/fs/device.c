@@ -25,6 +25,9 @@
 /* A server ends by itself when its connection is closed. */
 #define GRACE_MS 1000
 
+/* Nothing that all servers do not have. */
+static const struct vhu_wants wants = {.queues = 2};
+
 struct fs {
 	struct virtio_dev dev;
 	struct vhu vhu;
@@ -186,7 +189,7 @@ static int connect_to(struct fs *f, int fd, unsigned timeout_ms,
 		      struct err *err)
 {
 	struct err what = {0};
-	int r = vhu_connect(&f->vhu, fd, 0, timeout_ms, &what);
+	int r = vhu_connect(&f->vhu, fd, &wants, timeout_ms, &what);
 
 	return r < 0 ? err_set(err, -r, "the server of '%s' %s", f->path,
 			       what.msg)
@@ -241,7 +244,7 @@ static int serve(struct fs *f, const struct fs_config *config, struct err *err)
 		err_prefix(err, "'%s'", config->path);
 		return r;
 	}
-	r = vhu_connect(&f->vhu, fd, 0, VHU_SETUP_MS, &what);
+	r = vhu_connect(&f->vhu, fd, &wants, VHU_SETUP_MS, &what);
 	if (r < 0) {
 		/* What it says itself is nearer to the cause. */
 		(void)child_ended(&f->server, GRACE_MS);

@@ -3,17 +3,15 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/bits.h"
 #include "core/err.h"
 #include "core/fd.h"
+#include "devices/vhost_user/dial.h"
 
 #define OLD_PLACE "/usr/lib/qemu/"
 
@@ -36,55 +34,6 @@ static char *find_program(void)
 			path = strdup(places[i]);
 	}
 	return path;
-}
-
-/*
- * The socket: a pair of ends, but the server wants to accept one of them.
- * Nobody else can be first: the name is in a directory of ours and gone
- * before the server starts.
- */
-
-static int listen_and_connect(const struct sockaddr_un *a, int *ret_listener,
-			      int *ret_fd)
-{
-	const struct sockaddr *addr = (const struct sockaddr *)a;
-	AUTO_CLOSE int listener =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (listener < 0 || fd < 0 || bind(listener, addr, sizeof(*a)) < 0)
-		return -errno;
-	if (listen(listener, 1) < 0 || connect(fd, addr, sizeof(*a)) < 0) {
-		int r = -errno;
-
-		(void)unlink(a->sun_path);
-		return r;
-	}
-	(void)unlink(a->sun_path);
-	*ret_listener = take_fd(&listener);
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-static int make_sockets(int *ret_listener, int *ret_fd, struct err *err)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const char *tmp = getenv("TMPDIR");
-	char dir[sizeof(a.sun_path) - 8];
-	int r;
-
-	/* A name of a socket is short. */
-	if (!tmp || tmp[0] != '/' || strlen(tmp) > sizeof(dir) - 16)
-		tmp = "/tmp";
-	snprintf(dir, sizeof(dir), "%s/moat-XXXXXX", tmp);
-	if (!mkdtemp(dir))
-		return err_errno(err, errno, "cannot make a folder in '%s'",
-				 tmp);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", dir);
-	r = listen_and_connect(&a, ret_listener, ret_fd);
-	(void)rmdir(dir);
-	return r < 0 ? err_errno(err, -r, "cannot make a socket in '%s'", dir)
-		     : 0;
 }
 
 /*
@@ -202,7 +151,7 @@ int fs_server_start(struct child *c, const char *program, const char *path,
 		return err_set(err, ENOENT,
 			       "there is no 'virtiofsd' to serve it (Debian "
 			       "has it in qemu-system-common or virtiofsd)");
-	r = make_sockets(&listener, &fd, err);
+	r = vhu_dial_pair(&listener, &fd, err);
 	if (r < 0)
 		return r;
 	config.pass_fd = listener;

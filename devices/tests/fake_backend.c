@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/fd.h"
@@ -24,8 +26,13 @@ void fb_init(struct fake_backend *b)
 		.features = FB_FEATURES,
 		.protocol = FB_PROTOCOL,
 		.max_rings = FB_RINGS,
+		.config_max = VHU_CONFIG_MAX,
 		.fd = -1,
+		.listener = -1,
+		.channel = -1,
 	};
+	(void)pthread_mutex_init(&b->lock, NULL);
+	(void)pthread_cond_init(&b->changed, NULL);
 	for (unsigned i = 0; i < FB_RINGS; i++)
 		b->rings[i].kick_fd = b->rings[i].call_fd = -1;
 }
@@ -41,6 +48,7 @@ struct message {
 		struct vhu_vring_state_wire state;
 		struct vhu_vring_addr_wire addr;
 		struct vhu_memory_wire memory;
+		struct vhu_config_wire config;
 	} body;
 	int fds[VHU_REGIONS_MAX];
 	unsigned nfds;
@@ -85,19 +93,56 @@ static bool receive(int fd, struct message *m)
 	       read_full(fd, &m->body, m->h.size, m);
 }
 
-static void answer(struct fake_backend *b, const struct message *m,
-		   uint64_t val)
+static void answer_bytes(struct fake_backend *b, const struct message *m,
+			 const void *body, uint32_t len)
 {
 	const struct vhu_header_wire h = {
 		.request = m->h.request,
 		.flags = VHU_VERSION | VHU_REPLY,
-		.size = sizeof(val),
+		.size = len,
 	};
-	uint8_t bytes[sizeof(h) + sizeof(val)];
+	uint8_t bytes[sizeof(h) + sizeof(m->body)];
 
 	memcpy(bytes, &h, sizeof(h));
-	memcpy(bytes + sizeof(h), &val, sizeof(val));
-	(void)send(b->fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+	memcpy(bytes + sizeof(h), body, len);
+	(void)send(b->fd, bytes, sizeof(h) + len, MSG_NOSIGNAL);
+}
+
+static void answer(struct fake_backend *b, const struct message *m,
+		   uint64_t val)
+{
+	answer_bytes(b, m, &val, sizeof(val));
+}
+
+static void answer_config(struct fake_backend *b, const struct message *m)
+{
+	struct vhu_config_wire c = m->body.config;
+	const uint8_t *from = b->config + c.offset;
+	bool has;
+
+	pthread_mutex_lock(&b->lock);
+	has = c.offset + c.size <= b->config_max;
+	if (has)
+		memcpy(c.region, from, c.size);
+	pthread_mutex_unlock(&b->lock);
+	answer_bytes(b, m, &c, has ? m->h.size : 0);
+}
+
+static void set_state(struct fake_backend *b, struct fb_ring *r, bool enabled)
+{
+	pthread_mutex_lock(&b->lock);
+	r->enabled = enabled;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void write_config(struct fake_backend *b, const struct message *m)
+{
+	pthread_mutex_lock(&b->lock);
+	b->written = m->body.config;
+	b->writes++;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
 }
 
 static void map_memory(struct fake_backend *b, const struct message *m)
@@ -150,8 +195,15 @@ static void take(struct fake_backend *b, const struct message *m)
 		r->call_fd = m->fds[0];
 		break;
 	case VHU_SET_VRING_ENABLE:
-		r->enabled = m->body.state.num;
+		set_state(b, r, m->body.state.num);
 		break;
+	case VHU_SET_BACKEND_REQ_FD:
+		b->channel = m->fds[0];
+		break;
+	case VHU_SET_CONFIG:
+		write_config(b, m);
+		break;
+	case VHU_GET_CONFIG:
 	case VHU_SET_OWNER:
 	case VHU_GET_FEATURES:
 	case VHU_GET_PROTOCOL_FEATURES:
@@ -193,10 +245,22 @@ static bool play_prank(struct fake_backend *b)
 	return !p->hang_up;
 }
 
+static void take_caller(struct fake_backend *b)
+{
+	const int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	pthread_mutex_lock(&b->lock);
+	b->fd = fd;
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void *serve(void *arg)
 {
 	struct fake_backend *b = arg;
 	struct message m;
+
+	if (b->listener >= 0)
+		take_caller(b);
 
 	while (receive(b->fd, &m)) {
 		b->messages++;
@@ -211,6 +275,8 @@ static void *serve(void *arg)
 			answer(b, &m, b->protocol);
 		} else if (m.h.request == VHU_GET_QUEUE_NUM) {
 			answer(b, &m, b->max_rings);
+		} else if (m.h.request == VHU_GET_CONFIG) {
+			answer_config(b, &m);
 		} else {
 			take(b, &m);
 		}
@@ -227,17 +293,99 @@ int fb_start(struct fake_backend *b)
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	b->fd = fds[0];
 	ck_assert_int_eq(pthread_create(&b->thread, NULL, serve, b), 0);
+	b->started = true;
 	return fds[1];
+}
+
+void fb_listen(struct fake_backend *b, const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+	(void)unlink(path);
+	b->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(
+		bind(b->listener, (const struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(b->listener, 1), 0);
+	ck_assert_int_eq(pthread_create(&b->thread, NULL, serve, b), 0);
+	b->started = true;
+}
+
+static void wait_changed(struct fake_backend *b)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_MS / 1000;
+	ck_assert_int_eq(pthread_cond_timedwait(&b->changed, &b->lock, &until),
+			 0);
+}
+
+void fb_wait_connected(struct fake_backend *b, unsigned nrings)
+{
+	pthread_mutex_lock(&b->lock);
+	while (!b->rings[nrings - 1].enabled)
+		wait_changed(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fb_wait_writes(struct fake_backend *b, unsigned n)
+{
+	pthread_mutex_lock(&b->lock);
+	while (b->writes < n)
+		wait_changed(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+uint64_t fb_change_config(struct fake_backend *b)
+{
+	const struct vhu_header_wire h = {
+		.request = VHU_BACKEND_CONFIG_CHANGE,
+		.flags = VHU_VERSION | VHU_NEED_REPLY,
+	};
+	struct pollfd p = {.fd = b->channel, .events = POLLIN};
+	struct {
+		struct vhu_header_wire h;
+		uint8_t word[8];
+	} reply;
+	uint64_t word;
+
+	ck_assert_int_eq(send(b->channel, &h, sizeof(h), MSG_NOSIGNAL),
+			 sizeof(h));
+	if (poll(&p, 1, PATIENCE_MS) <= 0 ||
+	    recv(b->channel, &reply, sizeof(reply), 0) != sizeof(reply) ||
+	    reply.h.request != h.request ||
+	    reply.h.flags != (VHU_VERSION | VHU_REPLY))
+		return UINT64_MAX;
+	memcpy(&word, reply.word, sizeof(word));
+	return word;
 }
 
 void fb_stop(struct fake_backend *b)
 {
-	if (b->fd < 0)
+	if (!b->started)
 		return;
-	(void)shutdown(b->fd, SHUT_RDWR);
+	/* Who was not found yet is not waited for. */
+	if (b->listener >= 0)
+		(void)shutdown(b->listener, SHUT_RDWR);
+	pthread_mutex_lock(&b->lock);
+	if (b->fd >= 0)
+		(void)shutdown(b->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&b->lock);
+	fb_wait_end(b);
+}
+
+void fb_wait_end(struct fake_backend *b)
+{
 	ck_assert_int_eq(pthread_join(b->thread, NULL), 0);
-	close(b->fd);
-	b->fd = -1;
+	b->started = false;
+	if (b->fd >= 0)
+		close(b->fd);
+	if (b->listener >= 0)
+		close(b->listener);
+	if (b->channel >= 0)
+		close(b->channel);
+	b->fd = b->listener = b->channel = -1;
 	for (unsigned i = 0; i < b->nregions; i++)
 		munmap(b->regions[i].base, b->regions[i].mapped);
 	for (unsigned i = 0; i < FB_RINGS; i++) {
@@ -376,19 +524,28 @@ void fb_call(struct fake_backend *b, unsigned ring)
 	eventfd_signal(b->rings[ring].call_fd);
 }
 
-void fb_push(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
+void fb_put(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
 {
 	struct fb_ring *r = &b->rings[ring];
 	const struct vq_used_elem_wire e = {
 		.id = le32_put(head),
 		.len = le32_put(len),
 	};
-	uint16_t event, old = r->used_idx;
+	const uint16_t old = r->used_idx;
 
 	memcpy(at_user(b, r->used + 4 + (old & (r->num - 1)) * sizeof(e),
 		       sizeof(e)),
 	       &e, sizeof(e));
 	store(b, r->used + 2, ++r->used_idx);
+}
+
+void fb_push(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
+{
+	struct fb_ring *r = &b->rings[ring];
+	const uint16_t old = r->used_idx;
+	uint16_t event;
+
+	fb_put(b, ring, head, len);
 	event = load(b, r->avail + 4 + 2 * (uint64_t)r->num);
 	if (!has_event_idx(b) || event == old)
 		fb_call(b, ring);

@@ -24,7 +24,7 @@
 #include "core/bits.h"
 #include "devices/vhost_user/wire.h"
 
-#define FB_RINGS 2
+#define FB_RINGS 4
 
 /* What QEMU's virtiofsd offers. */
 #define FB_FEATURES                                              \
@@ -48,7 +48,7 @@ struct fb_ring {
 	uint32_t num;
 	uint64_t desc, avail, used; /* user addresses of the front end */
 	int kick_fd, call_fd;
-	bool enabled;
+	bool enabled; /* under the server's lock */
 	uint16_t last_avail, used_idx;
 	unsigned calls;
 };
@@ -68,11 +68,21 @@ struct fb_req {
 struct fake_backend {
 	/* Set before fb_start(): */
 	uint64_t features, protocol, max_rings;
-	uint32_t refuse; /* answer this SET with an error; 0: none */
+	/* Of the device; under @lock from then on. */
+	uint8_t config[VHU_CONFIG_MAX];
+	uint32_t config_max; /* it has no more bytes of it */
+	uint32_t refuse;     /* answer this SET with an error; 0: none */
 	struct fb_prank prank;
 	/* Its own: */
 	int fd;
+	int listener;	 /* -1: the front end was given the other end */
+	int channel;	 /* for what it says by itself; -1: none */
+	unsigned writes; /* under @lock: SET_CONFIG so far */
+	struct vhu_config_wire written; /* under @lock: the last of them */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	pthread_t thread;
+	bool started;
 	uint64_t agreed, agreed_protocol;
 	unsigned messages;
 	unsigned nregions;
@@ -84,8 +94,16 @@ struct fake_backend {
 void fb_init(struct fake_backend *b);
 /* Return: the front end's end. */
 int fb_start(struct fake_backend *b);
+/* Wait for the front end at @path, a socket that is made anew. */
+void fb_listen(struct fake_backend *b, const char *path);
+/* All rings that it was told of are enabled, at least @nrings. */
+void fb_wait_connected(struct fake_backend *b, unsigned nrings);
+/* There were @n writes of configuration. */
+void fb_wait_writes(struct fake_backend *b, unsigned n);
 /* Hangs up; also without fb_start(). */
 void fb_stop(struct fake_backend *b);
+/* The same once one of both has hung up by itself. */
+void fb_wait_end(struct fake_backend *b);
 
 /*
  * After the front end is connected:
@@ -96,6 +114,12 @@ bool fb_wait(struct fake_backend *b, unsigned ring);
 bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req);
 void fb_push(struct fake_backend *b, unsigned ring, uint32_t head,
 	     uint32_t len);
+/* The same without a call. */
+void fb_put(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len);
+
+/* Say that the configuration has changed.  Return: the word that it was heard,
+ * UINT64_MAX if there was none. */
+uint64_t fb_change_config(struct fake_backend *b);
 
 /* The rude ones. */
 void fb_set_used_idx(struct fake_backend *b, unsigned ring, uint16_t idx);

@@ -90,7 +90,7 @@ START_TEST(server_knows_memory_rings_and_features_when_it_is_connected)
 	for (unsigned i = 0; i < b.nregions; i++)
 		ck_assert_uint_eq(b.regions[i].wire.guest_addr,
 				  b.regions[i].wire.user_addr);
-	for (unsigned i = 0; i < FB_RINGS; i++) {
+	for (unsigned i = 0; i < f.d->nvqs; i++) {
 		ck_assert(b.rings[i].enabled);
 		ck_assert_uint_eq(b.rings[i].num, f.d->vqs[i].size_max);
 		ck_assert_int_ge(b.rings[i].kick_fd, 0);

@@ -16,11 +16,11 @@
 /* Descriptors that come although none were asked for; they are closed. */
 #define STRAY_FDS_MAX 16
 
-struct reply_wire {
-	struct vhu_header_wire header;
-	uint8_t payload[sizeof(uint64_t)];
-};
-static_assert(sizeof(struct reply_wire) == 20, "no padding");
+/* The largest body that is sent. */
+#define BODY_MAX sizeof(struct vhu_config_wire)
+static_assert(BODY_MAX >= sizeof(struct vhu_memory_wire), "");
+
+#define CONFIG_HEAD offsetof(struct vhu_config_wire, region)
 
 static const char *name_of(enum vhu_request request)
 {
@@ -51,6 +51,12 @@ static const char *name_of(enum vhu_request request)
 		return "GET_QUEUE_NUM";
 	case VHU_SET_VRING_ENABLE:
 		return "SET_VRING_ENABLE";
+	case VHU_SET_BACKEND_REQ_FD:
+		return "SET_BACKEND_REQ_FD";
+	case VHU_GET_CONFIG:
+		return "GET_CONFIG";
+	case VHU_SET_CONFIG:
+		return "SET_CONFIG";
 	}
 	return "?";
 }
@@ -142,7 +148,7 @@ static int send_message(const struct vhu_link *l, struct vhu_header_wire h,
 		struct cmsghdr header;
 		char space[CMSG_SPACE(VHU_REGIONS_MAX * sizeof(int))];
 	} control = {0};
-	uint8_t body[sizeof(struct vhu_memory_wire)];
+	uint8_t body[BODY_MAX];
 	struct iovec iov[2] = {
 		{.iov_base = &h, .iov_len = sizeof(h)},
 		{.iov_base = body, .iov_len = h.size},
@@ -242,37 +248,36 @@ static int receive(const struct vhu_link *l, void *buf, size_t len)
 	return 0;
 }
 
-static int receive_reply(const struct vhu_link *l, enum vhu_request request,
-			 uint64_t *ret_val, struct err *err)
+/* A part of a reply. */
+static int receive_part(const struct vhu_link *l, enum vhu_request request,
+			void *buf, size_t len, struct err *err)
 {
-	struct reply_wire reply;
-	int r = receive(l, &reply.header, sizeof(reply.header));
+	int r = receive(l, buf, len);
 
 	if (r == -EPROTO)
 		return err_set(err, EPROTO,
 			       "sent descriptors in its reply to %s",
 			       name_of(request));
+	return r < 0 ? said(err, r, request) : 0;
+}
+
+/* A reply with a body of @len bytes. */
+static int receive_reply(const struct vhu_link *l, enum vhu_request request,
+			 void *body, size_t len, struct err *err)
+{
+	struct vhu_header_wire h;
+	int r = receive_part(l, request, &h, sizeof(h), err);
+
 	if (r < 0)
-		return said(err, r, request);
-	if (reply.header.request != (uint32_t)request ||
-	    !(reply.header.flags & VHU_REPLY) ||
-	    (reply.header.flags & VHU_VERSION_MASK) != VHU_VERSION ||
-	    reply.header.size != sizeof(reply.payload))
+		return r;
+	if (h.request != (uint32_t)request || !(h.flags & VHU_REPLY) ||
+	    (h.flags & VHU_VERSION_MASK) != VHU_VERSION || h.size != len)
 		return err_set(
 			err, EPROTO,
 			"sent a reply to %s that is none: request %" PRIu32
 			", flags %#" PRIx32 ", %" PRIu32 " bytes",
-			name_of(request), reply.header.request,
-			reply.header.flags, reply.header.size);
-	r = receive(l, reply.payload, sizeof(reply.payload));
-	if (r == -EPROTO)
-		return err_set(err, EPROTO,
-			       "sent descriptors in its reply to %s",
-			       name_of(request));
-	if (r < 0)
-		return said(err, r, request);
-	memcpy(ret_val, reply.payload, sizeof(*ret_val));
-	return 0;
+			name_of(request), h.request, h.flags, h.size);
+	return receive_part(l, request, body, len, err);
 }
 
 int vhu_get(struct vhu_link *l, enum vhu_request request, uint64_t *ret_val,
@@ -286,7 +291,7 @@ int vhu_get(struct vhu_link *l, enum vhu_request request, uint64_t *ret_val,
 
 	if (r < 0)
 		return said(err, r, request);
-	return receive_reply(l, request, ret_val, err);
+	return receive_reply(l, request, ret_val, sizeof(*ret_val), err);
 }
 
 int vhu_set(struct vhu_link *l, enum vhu_request request, const void *payload,
@@ -304,7 +309,7 @@ int vhu_set(struct vhu_link *l, enum vhu_request request, const void *payload,
 		return said(err, r, request);
 	if (!l->acks)
 		return 0;
-	r = receive_reply(l, request, &answer, err);
+	r = receive_reply(l, request, &answer, sizeof(answer), err);
 	if (r == 0 && answer != 0)
 		r = err_set(err, EREMOTEIO, "refused %s with %#" PRIx64,
 			    name_of(request), answer);
@@ -315,4 +320,24 @@ int vhu_set_u64(struct vhu_link *l, enum vhu_request request, uint64_t val,
 		struct err *err)
 {
 	return vhu_set(l, request, &val, sizeof(val), NULL, 0, err);
+}
+
+int vhu_get_config(struct vhu_link *l, void *config, size_t len,
+		   struct err *err)
+{
+	struct vhu_config_wire c = {.size = (uint32_t)len};
+	const struct vhu_header_wire h = {
+		.request = VHU_GET_CONFIG,
+		.flags = VHU_VERSION,
+		.size = (uint32_t)(CONFIG_HEAD + len),
+	};
+	int r = send_message(l, h, &c, NULL, 0);
+
+	assert(len <= VHU_CONFIG_MAX);
+	if (r < 0)
+		return said(err, r, VHU_GET_CONFIG);
+	r = receive_reply(l, VHU_GET_CONFIG, &c, h.size, err);
+	if (r == 0)
+		memcpy(config, c.region, len);
+	return r;
 }

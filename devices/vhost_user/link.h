@@ -3,8 +3,9 @@
  * link.h - the connection to a vhost-user server while it is set up.
  *
  * Every exchange waits for its end, the whole set-up for VHU_SETUP_MS at
- * most: before the guest runs there is nobody to keep waiting.  Once it runs
- * nothing more is said, and what the server says is a mistake.
+ * most: before the guest runs there is nobody to keep waiting, and one that
+ * comes back later is talked to by a thread of its own (redial.h).  What is
+ * said afterwards is in talk.h.
  *
  * Threads: one.
  */
@@ -51,5 +52,12 @@ int vhu_set(struct vhu_link *l, enum vhu_request request, const void *payload,
 	    size_t len, const int *fds, unsigned nfds, struct err *err);
 int vhu_set_u64(struct vhu_link *l, enum vhu_request request, uint64_t val,
 		struct err *err);
+
+/*
+ * vhu_get_config - the first @len bytes of the device's configuration.
+ * Return: as vhu_get().
+ */
+int vhu_get_config(struct vhu_link *l, void *config, size_t len,
+		   struct err *err);
 
 #endif

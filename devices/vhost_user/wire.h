@@ -26,14 +26,24 @@ enum vhu_request {
 	VHU_SET_PROTOCOL_FEATURES = 16,
 	VHU_GET_QUEUE_NUM = 17,
 	VHU_SET_VRING_ENABLE = 18,
+	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_GET_CONFIG = 24,
+	VHU_SET_CONFIG = 25,
+};
+
+/* What a server says by itself, on a channel of its own. */
+enum vhu_backend_request {
+	VHU_BACKEND_CONFIG_CHANGE = 2,
 };
 
 /* The virtio feature bit that stands for "speaks protocol features". */
 #define VHU_F_PROTOCOL_FEATURES 30
 
 /* Protocol feature bits. */
-#define VHU_PROTOCOL_F_MQ	 0
-#define VHU_PROTOCOL_F_REPLY_ACK 3
+#define VHU_PROTOCOL_F_MQ	   0
+#define VHU_PROTOCOL_F_REPLY_ACK   3
+#define VHU_PROTOCOL_F_BACKEND_REQ 5
+#define VHU_PROTOCOL_F_CONFIG	   9
 
 struct vhu_header_wire {
 	uint32_t request;
@@ -76,6 +86,17 @@ struct vhu_memory_wire {
 	struct vhu_region_wire regions[VHU_REGIONS_MAX];
 };
 static_assert(sizeof(struct vhu_memory_wire) == 8 + 8 * 32, "memory table");
+
+#define VHU_CONFIG_MAX 256
+
+/* As many bytes of @region as @size says go over the socket. */
+struct vhu_config_wire {
+	uint32_t offset;
+	uint32_t size;
+	uint32_t flags;
+	uint8_t region[VHU_CONFIG_MAX];
+};
+static_assert(sizeof(struct vhu_config_wire) == 12 + 256, "device config");
 
 /* Of SET_VRING_KICK and SET_VRING_CALL: the ring's index in bits 0 to 7. */
 #define VHU_RINGS_MAX 256
