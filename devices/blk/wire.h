@@ -14,11 +14,13 @@
 
 #define BLK_SECTOR 512u /* bytes; the unit of every number below */
 
+#define BLK_F_SIZE_MAX	   1
 #define BLK_F_SEG_MAX	   2
 #define BLK_F_RO	   5
 #define BLK_F_BLK_SIZE	   6
 #define BLK_F_FLUSH	   9
 #define BLK_F_TOPOLOGY	   10
+#define BLK_F_CONFIG_WCE   11
 #define BLK_F_MQ	   12
 #define BLK_F_DISCARD	   13
 #define BLK_F_WRITE_ZEROES 14
