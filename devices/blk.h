@@ -11,6 +11,8 @@
 
 struct blk_config {
 	const char *path; /* raw image or block device; never probed */
+	/* Somebody has said that it is raw: no warning if it looks otherwise */
+	bool raw_for_sure;
 	bool readonly;
 	bool no_indirect; /* do not offer VIRTIO_F_INDIRECT_DESC */
 	/* GET_ID text, at most 20 bytes; NULL: the path's tail */

@@ -13,6 +13,7 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/log.h"
 #include "devices/blk/engine.h"
 #include "devices/blk/image.h"
 #include "devices/blk/limit.h"
@@ -252,6 +253,17 @@ static void fill_config(struct blk *b)
 	memcpy(b->dev.config, &w, sizeof(w));
 }
 
+static void warn_of_format(const struct blk *b, const struct blk_config *config)
+{
+	const char *format = blk_image_looks_like(&b->disk.image);
+
+	if (format && !config->raw_for_sure)
+		log_warn("disk '%s' starts like a %s image, and the guest gets "
+			 "it byte by byte; with format=%s it gets what is in "
+			 "it, with format=raw there is no warning",
+			 config->path, format, format);
+}
+
 static int set_id(struct blk *b, const struct blk_config *config,
 		  struct err *err)
 {
@@ -336,6 +348,7 @@ int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 				    sizeof(struct blk_config_wire), err);
 	if (r < 0)
 		goto fail;
+	warn_of_format(b, config);
 	if (config->no_indirect)
 		b->dev.offered &= ~BIT_ULL(VIRTIO_F_INDIRECT_DESC);
 	fill_config(b);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -195,6 +196,25 @@ int blk_image_open(struct blk_image *im, const char *path, bool readonly,
 fail:
 	blk_image_close(im);
 	return r;
+}
+
+const char *blk_image_looks_like(const struct blk_image *im)
+{
+	static const struct {
+		const char *format, *magic;
+	} known[] = {
+		{"qcow2", "QFI\xfb"},
+		{"vmdk", "KDMV"},
+		{"vhdx", "vhdxfile"},
+	};
+	char head[8];
+
+	if (fd_pread_full(im->fd, head, sizeof(head), 0) < 0)
+		return NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (memcmp(head, known[i].magic, strlen(known[i].magic)) == 0)
+			return known[i].format;
+	return NULL;
 }
 
 void blk_image_close(struct blk_image *im)

@@ -2,7 +2,7 @@
 /*
  * image.h - the file or block device behind a disk, raw.
  *
- * What it contains is never looked at: guessing a format would let a guest
+ * What it contains decides nothing: guessing a format would let a guest
  * choose one.
  *
  * Threads: none of its own.
@@ -37,6 +37,11 @@ struct blk_image {
  */
 int blk_image_open(struct blk_image *im, const char *path, bool readonly,
 		   bool direct, struct err *err);
+/*
+ * What format its first bytes are those of, as --disk format= has it; NULL:
+ * none that is known.  For a warning alone.
+ */
+const char *blk_image_looks_like(const struct blk_image *im);
 /* May [at, at + len) of the image move past the page cache? */
 bool blk_image_aligned(const struct blk_image *im, uint64_t at,
 		       const struct iovec *iov, unsigned niov);

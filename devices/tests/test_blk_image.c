@@ -57,6 +57,52 @@ START_TEST(file_is_measured)
 }
 END_TEST
 
+static const struct {
+	const char *magic, *format;
+} formats[] = {
+	{"QFI\xfb\0\0\0\3", "qcow2"}, {"KDMV\1\0\0\0", "vmdk"},
+	{"vhdxfile", "vhdx"},	      {"vhdxfilf", NULL},
+	{"QFI\xfa\0\0\0\3", NULL},    {"\0QFI\xfb\0\0\0", NULL},
+};
+
+static unsigned warnings;
+static char warning[256];
+
+static void record(enum log_level level, const char *line)
+{
+	ck_assert_int_eq(level, LOG_WARN);
+	snprintf(warning, sizeof(warning), "%s", line);
+	warnings++;
+}
+
+/* Every other one is said to be raw. */
+START_TEST(raw_disks_that_look_otherwise_are_told_once)
+{
+	const char *format = formats[_i / 2].format;
+	const struct blk_config config = {
+		.path = f.path,
+		.raw_for_sure = _i & 1,
+	};
+	struct virtio_dev *d;
+	char want[160];
+
+	ck_assert_int_eq(pwrite(f.fd, formats[_i / 2].magic, 8, 0), 8);
+	fix_init(&f.dev, 0);
+	log_set_sink(record);
+	ck_assert_int_eq(blk_new(&d, &f.dev.env, &config, &err), 0);
+	virtio_dev_free(d);
+	ck_assert_uint_eq(warnings, format && !(_i & 1));
+	if (warnings > 0) {
+		snprintf(want, sizeof(want), "disk '%s' starts like a %s image",
+			 f.path, format);
+		ck_assert_msg(strstr(warning, want), "%s", warning);
+		snprintf(want, sizeof(want), "with format=%s ", format);
+		ck_assert_msg(strstr(warning, want), "%s", warning);
+	}
+	fix_fini(&f.dev);
+}
+END_TEST
+
 START_TEST(one_sector_is_enough)
 {
 	set_size(512);
@@ -233,6 +279,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, file_is_measured);
+	tcase_add_loop_test(tc, raw_disks_that_look_otherwise_are_told_once, 0,
+			    2 * (int)ARRAY_SIZE(formats));
 	tcase_add_test(tc, one_sector_is_enough);
 	tcase_add_test(tc, terabytes_of_hole_are_a_disk);
 	tcase_add_test(tc, empty_file_is_refused);
