@@ -29,7 +29,7 @@ static const struct cli_option table[] = {
 	}, {
 		.name = "disk", .repeatable = true, .set = set_disk,
 		.arg = "FILE[,KEY=VALUE]...",
-		.help = "a disk: raw file or block device; may be repeated",
+		.help = "a disk: raw, qcow2, vhost-user; may be repeated",
 		.keys = disk_keys, .nkeys = DISK_KEYS,
 	}, {
 		.name = "fs", .repeatable = true, .set = set_fs,

@@ -71,7 +71,7 @@ int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 		      const struct option_key *keys, size_t n, struct err *err);
 
 /* Lists of keys (setters_list.c). */
-#define DISK_KEYS  12
+#define DISK_KEYS  15
 #define IOMMU_KEYS 6
 #define FS_KEYS	   4
 #define VSOCK_KEYS 3

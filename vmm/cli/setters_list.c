@@ -135,6 +135,41 @@ static int set_disk_path(struct settings *s, const char *value, struct err *err)
 	return value_text(value, &new_disk(s)->path, err);
 }
 
+static int set_disk_format(struct settings *s, const char *value,
+			   struct err *err)
+{
+	static const char *const words[] = {"raw",  "qcow2", "vmdk",
+					    "vhdx", "vdi",   "vpc"};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		new_disk(s)->format = words[i];
+	return r;
+}
+
+static int set_disk_socket(struct settings *s, const char *value,
+			   struct err *err)
+{
+	return value_text(value, &new_disk(s)->socket, err);
+}
+
+/* "off", which is 0, or a time. */
+static int set_disk_reconnect(struct settings *s, const char *value,
+			      struct err *err)
+{
+	uint64_t ms = 0;
+	int r = 0;
+
+	if (strcmp(value, "off") != 0)
+		r = value_time(value, &ms, err);
+	if (r == 0 && ms > MACH_DISK_WAIT_MS_MAX)
+		r = err_set(err, EINVAL, "expected off, or at most 24h");
+	if (r == 0)
+		new_disk(s)->wait_ms = (unsigned)ms;
+	return r;
+}
+
 static int set_disk_ro(struct settings *s, const char *value, struct err *err)
 {
 	return value_switch(value, &new_disk(s)->readonly, err);
@@ -226,6 +261,9 @@ static int set_disk_iops(struct settings *s, const char *value, struct err *err)
 
 const struct option_key disk_keys[DISK_KEYS] = {
 	{"path", "FILE", set_disk_path},
+	{"format", "raw|qcow2|vmdk|vhdx|vdi|vpc", set_disk_format},
+	{"vhost-user", "SOCKET", set_disk_socket},
+	{"reconnect", "TIME|off", set_disk_reconnect},
 	{"ro", "on|off", set_disk_ro},
 	{"iommu", "on|off", set_disk_iommu},
 	{"id", "NAME", set_disk_id},
@@ -246,13 +284,20 @@ int set_disk(struct settings *s, const char *value, struct err *err)
 	if (s->machine.ndisks == MACH_DISKS_MAX)
 		return err_set(err, EINVAL, "more than %d disks",
 			       MACH_DISKS_MAX);
-	*new_disk(s) = (struct mach_disk){.iommu = MACH_AUTO};
+	*new_disk(s) = (struct mach_disk){
+		.iommu = MACH_AUTO,
+		.wait_ms = MACH_DISK_WAIT_MS,
+	};
 	r = setters_read_list(s, value, set_disk_path, disk_keys, DISK_KEYS,
 			      err);
 	if (r < 0)
 		return r;
-	if (!new_disk(s)->path)
-		return err_set(err, EINVAL, "expected path=FILE");
+	if (!new_disk(s)->path && !new_disk(s)->socket)
+		return err_set(err, EINVAL,
+			       "expected path=FILE or vhost-user=SOCKET");
+	if (!new_disk(s)->socket && new_disk(s)->wait_ms != MACH_DISK_WAIT_MS)
+		return err_set(err, EINVAL,
+			       "reconnect= is for vhost-user=SOCKET");
 	s->machine.ndisks++;
 	return 0;
 }

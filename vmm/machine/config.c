@@ -27,6 +27,16 @@ void mach_config_init(struct mach_config *c)
 	};
 }
 
+bool mach_disk_is_served(const struct mach_disk *d)
+{
+	return d->socket || (d->format && strcmp(d->format, "raw") != 0);
+}
+
+const char *mach_disk_name(const struct mach_disk *d)
+{
+	return d->socket ? d->socket : d->path;
+}
+
 static bool overlap(const struct mach_reserved *a,
 		    const struct mach_reserved *b)
 {
@@ -88,7 +98,7 @@ static int check_disk_reserved(const struct mach_config *c,
 {
 	char who[128];
 
-	(void)snprintf(who, sizeof(who), "--disk '%.100s'", d->path);
+	(void)snprintf(who, sizeof(who), "--disk '%.100s'", mach_disk_name(d));
 	if (d->iommu == MACH_OFF || c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL,
 			       "%s: reserved ranges, but the disk is outside "
@@ -97,24 +107,53 @@ static int check_disk_reserved(const struct mach_config *c,
 	return check_reserved(who, d->reserved, c->iommu.reserved, err);
 }
 
+static int check_served(const struct mach_disk *d, struct err *err)
+{
+	const char *name = mach_disk_name(d);
+
+	if (d->path && d->socket)
+		return err_set(err, EINVAL,
+			       "--disk '%s': a path and vhost-user=%s are two "
+			       "disks",
+			       d->path, d->socket);
+	if (d->socket && (d->format || d->direct))
+		return err_set(err, EINVAL,
+			       "--disk '%s': %s is for its server to know",
+			       name, d->format ? "format=" : "direct=");
+	if (d->bps || d->iops)
+		return err_set(err, EINVAL,
+			       "--disk '%s': bps= and iops= are for disks that "
+			       "are raw and moat's own",
+			       name);
+	return 0;
+}
+
 static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		      struct err *err)
 {
 	if (d->iommu == MACH_ON && c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL,
 			       "--disk '%s': iommu=on, but --iommu is off",
-			       d->path);
+			       mach_disk_name(d));
 	if (d->id && strlen(d->id) > MACH_DISK_ID_MAX)
 		return err_set(err, EINVAL,
 			       "--disk '%s': id '%.40s' has more than %d bytes",
-			       d->path, d->id, MACH_DISK_ID_MAX);
+			       mach_disk_name(d), d->id, MACH_DISK_ID_MAX);
 	if (d->queues > MACH_DISK_QUEUES_MAX)
 		return err_set(err, EINVAL,
 			       "--disk '%s': %u queues, at most %d fit",
-			       d->path, d->queues, MACH_DISK_QUEUES_MAX);
+			       mach_disk_name(d), d->queues,
+			       MACH_DISK_QUEUES_MAX);
 	if (d->bps > MACH_DISK_BPS_MAX || d->iops > MACH_DISK_IOPS_MAX)
 		return err_set(err, EINVAL,
-			       "--disk '%s': a limit is out of range", d->path);
+			       "--disk '%s': a limit is out of range",
+			       mach_disk_name(d));
+	if (mach_disk_is_served(d)) {
+		int r = check_served(d, err);
+
+		if (r < 0)
+			return r;
+	}
 	return d->reserved ? check_disk_reserved(c, d, err) : 0;
 }
 

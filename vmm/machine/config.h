@@ -70,8 +70,20 @@ struct mach_reserved {
 
 enum mach_transport { MACH_PCI, MACH_MMIO };
 
+#define MACH_DISK_WAIT_MS     60000u
+#define MACH_DISK_WAIT_MS_MAX (24u * 60 * 60 * 1000)
+
+/* A disk is an image, or what a vhost-user server has. */
 struct mach_disk {
 	const char *path;
+	const char *socket; /* of the server, in the place of @path */
+	/* As qemu-storage-daemon calls it, which then serves the image; NULL:
+	 * raw, as "raw" is, but nobody has said so. */
+	const char *format;
+	const char *server; /* qemu-storage-daemon; NULL: the one installed */
+	/* With @socket: how long requests wait for a server that went away,
+	 * up to MACH_DISK_WAIT_MS_MAX; 0: not at all. */
+	unsigned wait_ms;
 	bool readonly;
 	bool no_indirect;	/* requests without indirect descriptors */
 	const char *id;		/* at most MACH_DISK_ID_MAX; NULL: default */
@@ -175,6 +187,10 @@ struct mach_config {
 };
 
 void mach_config_init(struct mach_config *c);
+/* Does another process serve it? */
+bool mach_disk_is_served(const struct mach_disk *d);
+/* What people call it. */
+const char *mach_disk_name(const struct mach_disk *d);
 void mach_net_init(struct mach_net *n, enum mach_net_kind kind);
 /* The address of network @index, chosen or given. */
 void mach_net_mac(const struct mach_net *n, unsigned index, uint8_t *ret_mac);

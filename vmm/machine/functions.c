@@ -22,12 +22,16 @@
 #include "devices/rng.h"
 #include "devices/serial16550.h"
 #include "devices/vsock.h"
+#include "devices/vublk.h"
 #include "iommu/virtio_iommu.h"
 #include "virtio/device.h"
 #include "virtio/pci.h"
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
 
+static_assert(MACH_DISK_WAIT_MS == VUBLK_WAIT_MS &&
+		      MACH_DISK_ID_MAX == VUBLK_ID_MAX,
+	      "");
 static_assert(MACH_DISK_QUEUES_MAX <= BLK_QUEUES_MAX &&
 		      MACH_DISK_BPS_MAX <= BLK_LIMIT_BPS_MAX &&
 		      MACH_DISK_IOPS_MAX <= BLK_LIMIT_IOPS_MAX,
@@ -214,9 +218,10 @@ static unsigned disk_queues(const struct mach *m, const struct mach_disk *d)
 	return d->transport == MACH_MMIO ? 1 : m->config.cpus;
 }
 
-static int add_disk(struct mach *m, unsigned index, struct err *err)
+static int new_own_disk(struct mach *m, const struct mach_disk *d,
+			struct virtio_dev **ret_d,
+			const struct virtio_dev_env *env, struct err *err)
 {
-	const struct mach_disk *d = &m->config.disks[index];
 	const struct blk_config config = {
 		.path = d->path,
 		.readonly = d->readonly,
@@ -226,7 +231,37 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		.direct = d->direct,
 		.bps = d->bps,
 		.iops = d->iops,
+		.raw_for_sure = d->format,
 	};
+
+	return blk_new(ret_d, env, &config, err);
+}
+
+static int new_served_disk(struct mach *m, const struct mach_disk *d,
+			   struct virtio_dev **ret_d,
+			   const struct virtio_dev_env *env, struct err *err)
+{
+	const struct vublk_config config = {
+		.socket = d->socket,
+		.path = d->path,
+		.format = d->format,
+		.program = d->server,
+		.readonly = d->readonly,
+		.direct = d->direct,
+		.no_indirect = d->no_indirect,
+		.id = d->id,
+		.queues = disk_queues(m, d),
+		.fewer_queues = d->queues == 0,
+		.wait_ms = d->wait_ms,
+		.plan = m->flags & MACH_PLAN_ONLY,
+	};
+
+	return vublk_new(ret_d, env, &config, err);
+}
+
+static int add_disk(struct mach *m, unsigned index, struct err *err)
+{
+	const struct mach_disk *d = &m->config.disks[index];
 	struct virtio_dev_env env;
 	struct mach_func *f;
 	char name[16];
@@ -244,13 +279,15 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		return r;
 	env = env_of(m, f);
 	if (d->own_loops)
-		r = own_loops_init(&f->loops, config.queues, err);
+		r = own_loops_init(&f->loops, disk_queues(m, d), err);
 	if (r == 0 && d->own_loops) {
 		env.queue_loops = f->loops.loops;
 		env.loop = f->loops.loops[0];
 	}
 	if (r == 0)
-		r = blk_new(&f->dev, &env, &config, err);
+		r = mach_disk_is_served(d)
+			    ? new_served_disk(m, d, &f->dev, &env, err)
+			    : new_own_disk(m, d, &f->dev, &env, err);
 	if (r < 0) {
 		own_loops_fini(&f->loops);
 		return r;

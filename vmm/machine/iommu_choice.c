@@ -149,8 +149,8 @@ static int check_wishes(const struct mach *m, struct err *err)
 
 		if (d->iommu == MACH_ON)
 			return err_set(err, EINVAL,
-				       "--disk '%s': iommu=on, but %s", d->path,
-				       m->iommu_reason);
+				       "--disk '%s': iommu=on, but %s",
+				       mach_disk_name(d), m->iommu_reason);
 	}
 	for (unsigned i = 0; i < m->config.nshares; i++) {
 		if (m->config.shares[i].iommu == MACH_ON)

@@ -123,6 +123,16 @@ static int restart(struct mach *m, struct err *err)
 	return r < 0 ? r : power_on(m, err);
 }
 
+/* Do other processes have to see memory? */
+static bool is_shared(const struct mach_config *c)
+{
+	bool shared = c->shared_memory || c->nshares > 0;
+
+	for (unsigned i = 0; i < c->ndisks; i++)
+		shared |= mach_disk_is_served(&c->disks[i]);
+	return shared;
+}
+
 static int build(struct mach *m, struct err *err)
 {
 	struct gmem_slot layout[GMEM_SLOTS_MAX];
@@ -130,9 +140,8 @@ static int build(struct mach *m, struct err *err)
 	struct pci_host_config pci;
 	int r;
 
-	r = m->config.shared_memory || m->config.nshares > 0
-		    ? gmem_init_shared(&m->mem, layout, n, err)
-		    : gmem_init(&m->mem, layout, n, err);
+	r = is_shared(&m->config) ? gmem_init_shared(&m->mem, layout, n, err)
+				  : gmem_init(&m->mem, layout, n, err);
 	if (r < 0) {
 		err_prefix(err, "--memory");
 		return r;

@@ -165,19 +165,53 @@ START_TEST(doubled_comma_is_a_comma)
 }
 END_TEST
 
+START_TEST(disk_of_a_server_or_in_a_format)
+{
+	good("--disk", "a.qcow2,format=qcow2,direct=on", "--disk",
+	     "vhost-user=/run/s,ro=on,reconnect=5s", "--disk", "b,format=raw",
+	     "--disk", "vhost-user=/run/t,reconnect=off", "--disk", "c");
+	ck_assert_str_eq(s.machine.disks[0].format, "qcow2");
+	ck_assert(mach_disk_is_served(&s.machine.disks[0]));
+	ck_assert_str_eq(s.machine.disks[1].socket, "/run/s");
+	ck_assert_ptr_null(s.machine.disks[1].path);
+	ck_assert(mach_disk_is_served(&s.machine.disks[1]));
+	ck_assert_uint_eq(s.machine.disks[1].wait_ms, 5000);
+	ck_assert_str_eq(s.machine.disks[2].format, "raw");
+	ck_assert(!mach_disk_is_served(&s.machine.disks[2]));
+	ck_assert_uint_eq(s.machine.disks[3].wait_ms, 0);
+	ck_assert_ptr_null(s.machine.disks[4].format);
+	ck_assert(!mach_disk_is_served(&s.machine.disks[4]));
+	ck_assert_uint_eq(s.machine.disks[4].wait_ms, MACH_DISK_WAIT_MS);
+
+	bad("--disk 'a,format=qcow3': format 'qcow3': expected raw, qcow2, "
+	    "vmdk, vhdx, vdi or vpc",
+	    "--disk", "a,format=qcow3");
+	bad("--disk 'vhost-user=': vhost-user '': expected something, not "
+	    "nothing",
+	    "--disk", "vhost-user=");
+	bad("--disk 'vhost-user=s,reconnect=25h': reconnect '25h': expected "
+	    "off, or at most 24h",
+	    "--disk", "vhost-user=s,reconnect=25h");
+	bad("--disk 'a,reconnect=5s': reconnect= is for vhost-user=SOCKET",
+	    "--disk", "a,reconnect=5s");
+}
+END_TEST
+
 START_TEST(disk_says_what_is_wrong_with_it)
 {
 	bad("--disk '': expected something, not nothing", "--disk", "");
-	bad("--disk 'ro=on': expected path=FILE", "--disk", "ro=on");
+	bad("--disk 'ro=on': expected path=FILE or vhost-user=SOCKET", "--disk",
+	    "ro=on");
 	bad("--disk 'path=': path '': expected something, not nothing",
 	    "--disk", "path=");
 	bad("--disk 'a,rw=on': unknown key 'rw' (did you mean 'ro'?): there "
-	    "are path, ro, iommu, id, indirect, reserved, transport, "
-	    "queues, loop, direct, bps and iops",
+	    "are path, format, vhost-user, reconnect, ro, iommu, id, "
+	    "indirect, reserved, transport, queues, loop, direct, bps and "
+	    "iops",
 	    "--disk", "a,rw=on");
-	bad("--disk 'a,cache=on': unknown key 'cache': there are path, ro, "
-	    "iommu, id, indirect, reserved, transport, queues, "
-	    "loop, direct, bps and iops",
+	bad("--disk 'a,cache=on': unknown key 'cache': there are path, "
+	    "format, vhost-user, reconnect, ro, iommu, id, indirect, "
+	    "reserved, transport, queues, loop, direct, bps and iops",
 	    "--disk", "a,cache=on");
 	bad("--disk 'a,ro=maybe': ro 'maybe': expected on or off", "--disk",
 	    "a,ro=maybe");
@@ -564,6 +598,7 @@ int main(void)
 	tcase_add_test(tc, later_option_wins);
 	tcase_add_test(tc, disk_is_a_path_or_a_list_of_keys);
 	tcase_add_test(tc, doubled_comma_is_a_comma);
+	tcase_add_test(tc, disk_of_a_server_or_in_a_format);
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);

@@ -239,8 +239,8 @@ START_TEST(words_that_are_wrong)
 		"--describe", "dtb");
 	REFUSED(2,
 		"--disk 'disk,readonly=on': unknown key 'readonly': there are "
-		"path, ro, iommu, id, indirect, reserved, transport, queues, "
-		"loop, direct, bps and iops\n",
+		"path, format, vhost-user, reconnect, ro, iommu, id, indirect, "
+		"reserved, transport, queues, loop, direct, bps and iops\n",
 		"--disk", "disk,readonly=on");
 	REFUSED(2, "conf:2: --cpus 'many': expected a number from 1 to 64\n",
 		"--config", "conf");
