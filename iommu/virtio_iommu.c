@@ -405,6 +405,18 @@ static void show_bypass(struct viommu *v)
 		v->dev.config[VIOMMU_CONFIG_BYPASS] = iommu_bypass(v->iommu);
 }
 
+static unsigned viommu_stats(struct virtio_dev *d, struct virtio_stat *stats)
+{
+	const struct viommu_poll *p = &to_viommu(d)->poll;
+
+	if (!p->started)
+		return 0;
+	stats[0] = (struct virtio_stat){"polled", p->stats.requests};
+	stats[1] = (struct virtio_stat){"turns", p->stats.turns};
+	stats[2] = (struct virtio_stat){"late", p->stats.lates};
+	return 3;
+}
+
 static void viommu_pausing(struct virtio_dev *d)
 {
 	viommu_poll_leave(&to_viommu(d)->poll);
@@ -459,6 +471,7 @@ static const struct virtio_dev_ops viommu_ops = {
 	.kick = viommu_kick,
 	.config_written = viommu_config_written,
 	.pausing = viommu_pausing,
+	.stats = viommu_stats,
 	.free = viommu_free,
 };
 

@@ -167,13 +167,35 @@ START_TEST(requests_that_are_polled_need_no_kick)
 }
 END_TEST
 
+START_TEST(statistics_tell_how_requests_were_served)
+{
+	struct virtio_stat stats[VIRTIO_STATS_MAX];
+	iova_t reply;
+
+	start(FOR_EVER, _i);
+	have_polled();
+	add_map(0, &reply);
+	expect_answer(reply, IOMMU_OK);
+	ck_assert_uint_eq(virtio_get_own_stats(v.d, stats), 3);
+	ck_assert_str_eq(stats[0].name, "polled");
+	ck_assert_uint_ge(stats[0].value, 1);
+	ck_assert_str_eq(stats[1].name, "turns");
+	ck_assert_uint_eq(stats[1].value, 1);
+	ck_assert_str_eq(stats[2].name, "late");
+	ck_assert_uint_eq(stats[2].value, 0);
+}
+END_TEST
+
 START_TEST(without_times_all_is_served_in_exits)
 {
+	struct virtio_stat stats[VIRTIO_STATS_MAX];
+
 	start_with(0, 0, 0, _i);
 	for (unsigned n = 0; n < 100; n++)
 		attach_by_kick();
 	ck_assert_uint_eq(polled().turns, 0);
 	ck_assert_uint_eq(kicks(), 100);
+	ck_assert_uint_eq(virtio_get_own_stats(v.d, stats), 0);
 }
 END_TEST
 
@@ -285,6 +307,12 @@ static void spin_for(uint64_t ns)
 		;
 }
 
+/* A busy host may take long to let the thread run. */
+static bool used_both_ways(uint64_t kicks_before)
+{
+	return polled().requests > 0 && kicks() > kicks_before;
+}
+
 /*
  * Requests at any moment around the end of the window.  One that nobody is
  * responsible for is not answered, and the test runs into its limit.
@@ -300,7 +328,7 @@ START_TEST(no_kick_is_lost_around_the_hand_over)
 	attach_by_kick();
 	buffers = v.req.heap;
 	before = kicks();
-	for (unsigned n = 0; n < REQUESTS; n++) {
+	for (unsigned n = 0; n < REQUESTS || !used_both_ways(before); n++) {
 		iova_t reply;
 
 		v.req.heap = buffers;
@@ -313,11 +341,6 @@ START_TEST(no_kick_is_lost_around_the_hand_over)
 		expect_answer(reply, IOMMU_OK);
 		spin_for(random_below(&seed, 2 * WINDOW_US * 1000));
 	}
-	/* Both ways were used. */
-	if (polled().lates == 0)
-		ck_assert_uint_gt(polled().requests, 0);
-	ck_assert_uint_ge(polled().turns, 1);
-	ck_assert_uint_gt(kicks(), before);
 }
 END_TEST
 
@@ -378,6 +401,8 @@ START_TEST(no_kick_of_many_vcpus_is_lost)
 
 	start_with(50, LATE_US, FOR_EVER, _i);
 	attach_by_kick();
+	while (polled().turns == 0)
+		sched_yield();
 	sent = answered = 0;
 	heap = v.req.heap;
 	for (unsigned n = 0; n < ARRAY_SIZE(vcpus); n++)
@@ -387,7 +412,6 @@ START_TEST(no_kick_of_many_vcpus_is_lost)
 	for (unsigned n = 0; n < ARRAY_SIZE(vcpus); n++)
 		pthread_join(vcpus[n], NULL);
 	ck_assert_uint_eq(answered, 3 * 4000);
-	ck_assert_uint_ge(polled().turns, 1);
 }
 END_TEST
 
@@ -609,6 +633,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	/* Without the event index, and with it. */
 	tcase_add_loop_test(t, requests_that_are_polled_need_no_kick, 0, 2);
+	tcase_add_loop_test(t, statistics_tell_how_requests_were_served, 0, 2);
 	tcase_add_loop_test(t, without_times_all_is_served_in_exits, 0, 2);
 	tcase_add_loop_test(t, ring_that_is_not_used_is_given_back, 0, 2);
 	tcase_add_loop_test(t, kick_that_comes_all_the_same_is_served, 0, 2);
