@@ -7,12 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "vmm/machine/machine.h"
 
 static struct mach_config config;
@@ -446,6 +448,40 @@ START_TEST(reserved_ranges_are_planned)
 }
 END_TEST
 
+static char warned[256];
+
+static void keep_warning(enum log_level level, const char *line)
+{
+	if (level == LOG_WARN)
+		(void)snprintf(warned, sizeof(warned), "%s", line);
+}
+
+START_TEST(polling_needs_a_second_processor)
+{
+	cpu_set_t all, one;
+	int first = 0;
+
+	log_set_sink(keep_warning);
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	config.iommu.on = MACH_ON;
+	config.iommu.requests = MACH_REQUESTS_POLL;
+	if (CPU_COUNT(&all) > 1) {
+		topology();
+		ck_assert_str_eq(warned, "");
+	}
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	topology();
+	ck_assert_ptr_nonnull(strstr(
+		warned, "--iommu requests=poll: there is one processor"));
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	log_set_sink(NULL);
+}
+END_TEST
+
 START_TEST(reserved_ranges_that_collide_are_refused)
 {
 	const struct mach_reserved *low = reserve(NULL, 0x1000, 0x1fff, false);
@@ -568,6 +604,7 @@ int main(void)
 	tcase_add_test(places, hidden_disk_stays_behind_the_iommu);
 	tcase_add_test(places, wrong_topology_needs_one_that_can_be_wrong);
 	tcase_add_test(places, reserved_ranges_are_planned);
+	tcase_add_test(places, polling_needs_a_second_processor);
 	tcase_add_test(places, as_many_disks_as_promised_fit);
 	tcase_add_test(places, bars_stay_above_much_memory);
 	tcase_add_test(places, two_machines_live_in_one_process);
