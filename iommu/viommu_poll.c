@@ -2,6 +2,7 @@
 #include "iommu/viommu_poll.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -176,6 +177,20 @@ static void *poll_main(void *arg)
 	return NULL;
 }
 
+/* Signals belong to the threads of whoever embeds us. */
+static int start_thread(struct viommu_poll *p)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&p->thread, NULL, poll_main, p);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	p->started = r == 0;
+	return r;
+}
+
 int viommu_poll_init(struct viommu_poll *p, struct virtio_dev *d, struct vq *q,
 		     const struct viommu_poll_ops *ops,
 		     const struct viommu_poll_times *times, struct err *err)
@@ -194,13 +209,12 @@ int viommu_poll_init(struct viommu_poll *p, struct virtio_dev *d, struct vq *q,
 	if (!times->window_us)
 		return 0;
 	(void)pthread_cond_init(&p->call, NULL);
-	r = pthread_create(&p->thread, NULL, poll_main, p);
+	r = start_thread(p);
 	if (r) {
 		(void)pthread_cond_destroy(&p->call);
 		return err_errno(err, r, "%s: cannot start a thread that polls",
 				 d->name);
 	}
-	p->started = true;
 	(void)snprintf(name, sizeof(name), "%.10s-poll", d->name);
 	(void)pthread_setname_np(p->thread, name);
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -508,6 +509,27 @@ START_TEST(device_is_freed_while_it_is_polled)
 }
 END_TEST
 
+/* Nobody takes it: it stays with the process until the end. */
+START_TEST(signals_are_not_for_the_thread)
+{
+	const struct viommu_poll_times times = {FOR_EVER, FOR_EVER, FOR_EVER};
+	sigset_t set, pending, old;
+
+	vrig_init_polled(&v, &times);
+	up(_i);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	ck_assert_int_eq(kill(getpid(), SIGUSR2), 0);
+	have_polled();
+	ck_assert_int_eq(sigpending(&pending), 0);
+	ck_assert_int_eq(sigismember(&pending, SIGUSR2), 1);
+	(void)signal(SIGUSR2, SIG_IGN);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)signal(SIGUSR2, SIG_DFL);
+}
+END_TEST
+
 /*
  * What the thread waits for.
  */
@@ -653,6 +675,7 @@ int main(void)
 	tcase_add_loop_test(
 		t, ring_that_breaks_while_it_is_polled_is_left_alone, 0, 2);
 	tcase_add_loop_test(t, device_is_freed_while_it_is_polled, 0, 2);
+	tcase_add_loop_test(t, signals_are_not_for_the_thread, 0, 2);
 	tcase_add_loop_test(t, thread_that_waits_for_a_hold_keeps_no_lock, 0,
 			    2);
 	tcase_add_loop_test(t, stop_of_the_machine_breaks_the_thread_s_wait, 0,
