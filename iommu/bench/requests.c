@@ -55,6 +55,7 @@ struct vcpu {
 struct crew {
 	enum way way;
 	uint64_t exit_ns, gap_ns;
+	unsigned poll_us;
 	uint64_t end_ns; /* of the measurement */
 	unsigned nvcpus;
 	struct vcpu vcpus[VCPUS_MAX];
@@ -280,6 +281,8 @@ static void run(unsigned ms)
 				     &crew.vcpus[k]);
 	for (unsigned k = 0; k < crew.nvcpus; k++)
 		pthread_join(crew.vcpus[k].thread, NULL);
+	if (crew.way == WAY_POLL) /* a turn counts when it has ended */
+		usleep(2 * crew.poll_us);
 	crew.server_ns = polled_ns() - before;
 	if (crew.way == WAY_LOOP) {
 		atomic_store(&crew.stop, true);
@@ -549,6 +552,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	set_up(o.poll_us);
+	crew.poll_us = o.poll_us;
 	for (unsigned n = 0; n < o.nbusy; n++) {
 		pthread_t thread;
 
