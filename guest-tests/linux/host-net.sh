@@ -4,9 +4,13 @@
 # host-net.sh FILE COMMAND... - run COMMAND where FILE is served.
 #
 # In a network namespace of its own: HTTP at port 8000 has FILE as /data,
-# what is sent to port 8001 ends up in FILE.back, and iperf3 is at port 5201.
-# There is a way out that leads nowhere, which passt wants to see.  The tap
-# "moat0", 192.168.77.1/24, is there for guests.
+# repeated $HOST_REPEATS times (1); port 8001 says "go", and of what is sent to
+# it FILE.back gets the number of bytes and the checksum; and iperf3 is at port
+# 5201.  There is a way out that leads nowhere, which passt wants to see.  The
+# tap "moat0", 192.168.77.1/24, is there for guests.
+#
+# "go", because passt of 2023 resets a connection 24 seconds after its start if
+# the host has sent nothing by then, however much the guest has.
 #
 # With HOST_FETCHES=URL it fetches that meanwhile, into FILE.fetched, as soon
 # as somebody answers.
@@ -26,19 +30,20 @@ ip tuntap add moat0 mode tap multi_queue
 ip address add 192.168.77.1/24 dev moat0
 ip link set moat0 up
 
-python3 - "$file" <<'END' &
-import http.server, os, socket, sys, threading
+python3 - "$file" "${HOST_REPEATS:-1}" <<'END' &
+import hashlib, http.server, os, socket, sys, threading
 
-path = sys.argv[1]
+path, repeats = sys.argv[1], int(sys.argv[2])
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         with open(path, "rb") as f:
             data = f.read()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(repeats * len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        for _ in range(repeats):
+            self.wfile.write(data)
 
     def log_message(self, *args):
         pass
@@ -47,9 +52,17 @@ def sink():
     s = socket.create_server(("", 8001))
     while True:
         c, _ = s.accept()
-        with open(path + ".part", "wb") as f:
-            while data := c.recv(1 << 16):
-                f.write(data)
+        c.sendall(b"go\n")
+        length, digest, end = 0, hashlib.md5(), ""
+        try:
+            while data := c.recv(1 << 18):
+                length += len(data)
+                digest.update(data)
+        except OSError as e:
+            end = f" {e.strerror}"
+        c.close()
+        with open(path + ".part", "w") as f:
+            print(f"{length} {digest.hexdigest()}{end}", file=f)
         os.rename(path + ".part", path + ".back")
 
 threading.Thread(target=sink, daemon=True).start()

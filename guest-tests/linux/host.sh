@@ -47,6 +47,31 @@ sum_of() {
 	sha256sum <"$1.img" | cut -d' ' -f1
 }
 
+# make_stream NAME SIZE - NAME.img, at most 8 MiB, which makes up SIZE if it is
+# repeated $stream_repeats times: $stream_bytes, with the checksum $stream_sum.
+# launch() gets time for it.
+# shellcheck disable=SC2034 # for the cases
+make_stream() {
+	local piece=$((8 << 20))
+
+	stream_bytes=$(numfmt --from=iec "$2")
+	((piece < stream_bytes)) || piece=$stream_bytes
+	((stream_bytes % piece == 0)) || fail "'$2' is no multiple of 8M"
+	make_disk "$1" "$piece"
+	stream_repeats=$((stream_bytes / piece))
+	stream_sum=$(stream "$1" | md5sum | cut -d' ' -f1)
+	timeout=$((300 + stream_bytes / (100 << 10)))s
+}
+
+# stream NAME - print it
+stream() {
+	local i
+
+	for ((i = 0; i < stream_repeats; i++)); do
+		cat "$1.img"
+	done
+}
+
 # --- run ---------------------------------------------------------------------
 
 # find_kernel - set kernel_dir; the case is skipped if there is no such kernel
@@ -213,7 +238,7 @@ launch_bare_to() {
 	console=console-$boots errors=errors-$boots status=0
 	set +o pipefail
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout --foreground -s KILL 330 "$MOAT" run "$@" <"$input" 2>"$errors" |
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout --foreground -s KILL "$((${timeout%s} + 30))" "$MOAT" run "$@" <"$input" 2>"$errors" |
 		$reader >"$console" || :
 	status=${PIPESTATUS[0]}
 	set -o pipefail
