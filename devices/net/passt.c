@@ -29,6 +29,13 @@
 /* Until it answers. */
 #define SETUP_MS 10000
 
+/*
+ * In the socket, each way, as far as the host grants it.  For what finds no
+ * room, passt does not wait: it drops the frames, and later sends all that
+ * came behind them once more.  By default three of the longest fit in.
+ */
+#define SOCKET_ROOM MIB(4)
+
 struct passt {
 	struct net_stream stream;
 	struct child child;
@@ -207,6 +214,16 @@ static int wait_for_it(struct passt *p, const struct net_config *config)
 	return 0;
 }
 
+/* More than the host's limit takes privileges. */
+static void make_room(int fd)
+{
+	const int size = SOCKET_ROOM;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
+				 sizeof(size));
+}
+
 static int start(struct passt *p, const struct net_config *config,
 		 const char *program, int fd, struct err *err)
 {
@@ -253,6 +270,8 @@ int net_passt_new(struct net_backend **ret_b, const struct net_config *config,
 		passt_free(&p->stream.backend);
 		return r;
 	}
+	make_room(fds[0]);
+	make_room(fds[1]);
 	r = net_stream_init(&p->stream, fds[0]);
 	p->stream.backend.ops = &passt_ops;
 	p->stream.backend.name = "passt";

@@ -265,6 +265,31 @@ START_TEST(passt_answers_arp)
 }
 END_TEST
 
+static int send_room(int fd)
+{
+	socklen_t len = sizeof(int);
+	int room = 0;
+
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &len), 0);
+	return room;
+}
+
+/* What finds no room there is dropped. */
+START_TEST(socket_to_passt_has_more_room_than_others)
+{
+	int others[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, others), 0);
+	ck_assert_msg(up(&user) == 0, "%s", err.msg);
+	ck_assert_int_gt(
+		send_room(container_of(f.d, struct net, dev)->backend->fds[0]),
+		send_room(others[0]));
+	fix_fini(&f);
+	close(others[0]);
+	close(others[1]);
+}
+END_TEST
+
 START_TEST(passt_that_is_killed_takes_the_link_down)
 {
 	ck_assert_msg(up(&user) == 0, "%s", err.msg);
@@ -350,6 +375,7 @@ int main(void)
 	tcase_add_test(tc, program_that_does_not_answer_is_one_sentence);
 	if (passt) {
 		tcase_add_test(tc, passt_answers_arp);
+		tcase_add_test(tc, socket_to_passt_has_more_room_than_others);
 		tcase_add_test(tc, passt_that_is_killed_takes_the_link_down);
 		tcase_add_test(tc, port_that_is_taken_is_named);
 	}
