@@ -278,6 +278,11 @@ moat_says() {
 	grep -qE "$1" "$errors" || fail "moat does not say '$1'"
 }
 
+# nothing_was_left - the wrapper left-behind.sh has found nothing
+nothing_was_left() {
+	! grep -q '^left behind' "$errors" || fail "$(grep '^left behind' "$errors")"
+}
+
 # iommu_count NAME - print what moat counted: attaches, maps, faults, ...
 iommu_count() {
 	sed -n "s/^moat: IOMMU:.*[ (]\([0-9]*\) $1\b.*/\1/p" "$errors" | tail -n 1
