@@ -4,7 +4,8 @@
  *
  * It writes marks, each a line "@NAME", whose arrival watch.c notes: "init" at
  * once; then, with bench=all on the kernel's command line, "modules" with all
- * of /modules/order loaded and the disk found, a rest of two seconds, and
+ * of /modules/order loaded and the disk found (and a network card used, if
+ * there is one), a rest of two seconds, and
  * "read-SIZE", "read-SIZE-end" around 64 MiB read in blocks of SIZE (8 MiB
  * where these are 4 KiB).  "halt" is the last one.
  *
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/bench/guest_net.h"
 #include "tools/bench/guest_rate.h"
 #include "tools/bench/guest_talk.h"
 
@@ -134,6 +136,7 @@ int main(void)
 		fail("cannot mount", "/dev");
 	load_modules();
 	fd = open_disk();
+	net_use();
 	say("modules");
 	rest(REST_MS);
 	if (strncmp(bench, "rate", 4) == 0) {
