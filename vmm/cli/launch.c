@@ -13,6 +13,7 @@
 #include "vmm/cli/report.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
+#include "vmm/cli/trim.h"
 
 static struct launch *of_guard(struct guard *g)
 {
@@ -84,6 +85,7 @@ static int run_guest(struct launch *l, struct err *err)
 	if (l->tty && terminal_open(STDIN_FILENO))
 		terminal_raw();
 	guard_watch(&l->guard, l->m);
+	trim_memory();
 	l->times.guest = launch_now();
 	(void)mach_run(l->m, &outcome, err);
 	l->times.ended = launch_now();
@@ -125,6 +127,8 @@ static int make_and_run(struct launch *l, struct err *err)
 	l->times.machine = launch_now();
 	if (mach_new(&l->m, &l->config, 0, err) < 0)
 		return STATUS_LAUNCH;
+	/* It is in the guest, and a machine that reboots ends. */
+	buf_fini(&l->archive);
 	report_iommu(l);
 	if (observe_start(&control, l->settings, l->m, &l->service, err) == 0)
 		status = run_machine(l, err);

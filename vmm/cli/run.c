@@ -17,6 +17,7 @@
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
+#include "vmm/cli/trim.h"
 #include "vmm/machine/machine.h"
 
 /* Times 100 ms for a reader who does not, once the end has been asked for. */
@@ -264,6 +265,7 @@ static enum mach_outcome run_guest(struct run *run, struct err *err)
 		terminal_raw();
 	tell_size(run);
 	guard_watch(&run->guard, run->m);
+	trim_memory();
 	(void)mach_run(run->m, &outcome, err);
 	/* Text for a terminal needs it raw to the last byte; another reader may
 	 * take long, and Ctrl-c has to work meanwhile. */
