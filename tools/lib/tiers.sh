@@ -168,14 +168,19 @@ guests() {
 	return "$status"
 }
 
-# guest_cases - their names; those that take minutes each, the launcher's, *-every
-# and *-many, with --long
+# Of the launcher's cases those that take some 20 seconds each.
+short_launches=" launch-uname launch-status launch-pipe launch-panic launch-reboot launch-no-driver "
+
+# guest_cases - their names; those that take minutes each, the launcher's other
+# ones, *-every and *-many, with --long
 guest_cases() {
 	local file name
 
 	for file in "$root"/guest-tests/linux/cases/*.sh; do
 		name=${file##*/}
-		[[ -z "$long" && ($name = launch-* || $name = *-every.sh || $name = *-many.sh) ]] || echo "${name%.sh}"
+		name=${name%.sh}
+		[[ -z "$long" && ($name = launch-* || $name = *-every || $name = *-many) &&
+			$short_launches != *" $name "* ]] || echo "$name"
 	done
 }
 
