@@ -112,8 +112,9 @@ START_TEST(sentence_names_file_and_line)
 		   "run', without dashes");
 	bad("disk = a,rw=on\n",
 	    "m.conf:1: --disk 'a,rw=on': unknown key 'rw' (did you mean "
-	    "'ro'?): there are path, ro, iommu, id, indirect, reserved, "
-	    "transport, queues, loop, direct, bps and iops");
+	    "'ro'?): there are path, format, vhost-user, reconnect, ro, iommu, "
+	    "id, indirect, reserved, transport, queues, loop, direct, bps "
+	    "and iops");
 }
 END_TEST
 
