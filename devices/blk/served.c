@@ -125,9 +125,9 @@ static void vublk_missed(struct vhu *u)
 {
 	struct vublk *b = of_vhu(u);
 
-	log_err("%s: no server at '%s' for %u s; what the guest does there "
+	log_err("%s: no server at '%s' for %g s; what the guest does there "
 		"fails until there is one",
-		b->dev.name, b->name, u->redial.wait_ms / 1000);
+		b->dev.name, b->name, u->redial.wait_ms / 1000.0);
 }
 
 /* What is in the configuration but for what is ours, or the driver's. */
@@ -510,9 +510,12 @@ int vublk_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (!config->socket)
 		return serve(ret_d, env, config, err);
 	r = vhu_dial(config->socket, &fd, err);
-	if (r < 0) {
-		err_prefix(err, "disk: no server at");
+	if (r == -ENAMETOOLONG) {
+		err_prefix(err, "disk");
 		return r;
 	}
+	if (r < 0)
+		return err_errno(err, -r, "disk '%s': no server there",
+				 config->socket);
 	return vublk_new_on(ret_d, env, config, fd, VHU_SETUP_MS, err);
 }

@@ -168,13 +168,21 @@ START_TEST(nobody_at_the_socket_is_told)
 {
 	struct virtio_dev *d;
 	char sentence[ERR_MAX];
+	char name[109] = "";
 
 	fix_init(&r.f.dev, FIX_LOOPED);
 	ck_assert_int_eq(vublk_new(&d, &r.f.dev.env, &r.config, &r.err),
 			 -ENOENT);
 	snprintf(sentence, sizeof(sentence),
-		 "disk: no server at: '%s': No such file or directory", r.path);
+		 "disk '%s': no server there: No such file or directory",
+		 r.path);
 	ck_assert_str_eq(r.err.msg, sentence);
+	/* Longer than an address has room for. */
+	memset(name, 'x', sizeof(name) - 1);
+	r.config.socket = name;
+	ck_assert_int_eq(vublk_new(&d, &r.f.dev.env, &r.config, &r.err),
+			 -ENAMETOOLONG);
+	ck_assert_ptr_nonnull(strstr(r.err.msg, "has less than 108 bytes"));
 }
 END_TEST
 
