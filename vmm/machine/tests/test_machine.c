@@ -15,6 +15,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "vmm/machine/mach.h"
 #include "vmm/machine/machine.h"
 
 static struct mach_config config;
@@ -267,6 +268,54 @@ START_TEST(without_acpi_pvpanic_is_a_pci_function)
 
 	config.describe = MACH_DESCRIBE_NONE;
 	ck_assert_int_eq(plan(&m), 0);
+	mach_free(m);
+}
+END_TEST
+
+static struct mach_disk *add_served(const char *socket)
+{
+	struct mach_disk *d = &config.disks[config.ndisks++];
+
+	*d = (struct mach_disk){.socket = socket, .iommu = MACH_AUTO};
+	return d;
+}
+
+START_TEST(a_served_disk_leaves_to_its_server_what_is_the_servers)
+{
+	struct mach_disk *d = add_served("/run/s");
+
+	ck_assert_int_eq(mach_config_check(&config, &err), 0);
+	d->format = "qcow2";
+	assert_refused(EINVAL, "--disk '/run/s': format= is for its server to "
+			       "know");
+	d->format = NULL;
+	d->direct = true;
+	assert_refused(EINVAL, "--disk '/run/s': direct= is for its server to "
+			       "know");
+	d->direct = false;
+	d->iops = 5;
+	assert_refused(EINVAL, "--disk '/run/s': bps= and iops= are for disks "
+			       "that are raw and moat's own");
+	d->iops = 0;
+	d->path = "a";
+	assert_refused(EINVAL, "--disk 'a': a path and vhost-user=/run/s are "
+			       "two disks");
+	*d = (struct mach_disk){.path = "a", .format = "raw", .iops = 5};
+	ck_assert_int_eq(mach_config_check(&config, &err), 0);
+}
+END_TEST
+
+START_TEST(a_served_disk_is_planned_without_its_server)
+{
+	struct mach *m = NULL;
+
+	add_served("/nonexistent");
+	config.disks[config.ndisks++] =
+		(struct mach_disk){.path = "/nonexistent", .format = "qcow2"};
+	ck_assert_ptr_nonnull(strstr(slot_line(topology(), "00:05.0"), "blk0"));
+	ck_assert_ptr_nonnull(strstr(slot_line(text, "00:06.0"), "blk1"));
+	ck_assert_int_eq(plan(&m), 0);
+	ck_assert_int_ge(m->mem.fd, 0);
 	mach_free(m);
 }
 END_TEST
@@ -588,6 +637,9 @@ int main(void)
 	tcase_add_test(places,
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places,
+		       a_served_disk_leaves_to_its_server_what_is_the_servers);
+	tcase_add_test(places, a_served_disk_is_planned_without_its_server);
 	tcase_add_test(places, every_device_has_statistics);
 	tcase_add_test(places, vsock_is_planned_without_a_socket);
 	tcase_add_test(places, vsock_that_cannot_be_is_refused);
