@@ -6,7 +6,7 @@
  * Each device is one small bus region; what the guest asks for goes to a
  * struct machine_events, which vmm/ implements.
  *
- * Threads: events come on the vCPU that wrote, with no lock held that the
+ * Threads: events come on the vCPU that wrote (unless they say otherwise), with no lock held that the
  * receiver could need; the receiver notes them and returns.
  */
 #ifndef MOAT_DEVICES_PLATFORM_H
@@ -23,6 +23,8 @@ struct machine_events_ops {
 	void (*reboot)(struct machine_events *e);
 	/* The guest's kernel panicked; @loaded: it goes on to a crash kernel. */
 	void (*panicked)(struct machine_events *e, bool loaded);
+	/* The guest has stopped feeding its watchdog; from the loop. */
+	void (*unfed)(struct machine_events *e);
 };
 
 struct machine_events {
