@@ -74,6 +74,10 @@ static const struct cli_option table[] = {
 		.set = set_balloon,
 		.help = "have it give free memory back (default off)",
 	}, {
+		.rare = true, .name = "watchdog",
+		.arg = "off|stop|reboot|none", .set = set_watchdog,
+		.help = "what to do when it stops feeding one (default off)",
+	}, {
 		.rare = true, .name = "pvpanic", .arg = "on|off", .set = set_pvpanic,
 		.help = "give it a panic device (default on)",
 	}, {

@@ -87,6 +87,22 @@ int set_balloon(struct settings *s, const char *value, struct err *err)
 	return value_switch(value, &s->machine.balloon, err);
 }
 
+int set_watchdog(struct settings *s, const char *value, struct err *err)
+{
+	static const char *const words[] = {
+		[MACH_WATCHDOG_OFF] = "off",
+		[MACH_WATCHDOG_STOP] = "stop",
+		[MACH_WATCHDOG_REBOOT] = "reboot",
+		[MACH_WATCHDOG_NONE] = "none",
+	};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		s->machine.watchdog = (enum mach_watchdog)i;
+	return r;
+}
+
 int set_pvpanic(struct settings *s, const char *value, struct err *err)
 {
 	return value_switch(value, &s->machine.pvpanic, err);

@@ -35,6 +35,7 @@ int set_viot(struct settings *s, const char *value, struct err *err);
 int set_console(struct settings *s, const char *value, struct err *err);
 int set_rng(struct settings *s, const char *value, struct err *err);
 int set_balloon(struct settings *s, const char *value, struct err *err);
+int set_watchdog(struct settings *s, const char *value, struct err *err);
 int set_pvpanic(struct settings *s, const char *value, struct err *err);
 int set_pvh(struct settings *s, const char *value, struct err *err);
 int set_cache(struct settings *s, const char *value, struct err *err);

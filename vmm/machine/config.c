@@ -266,6 +266,8 @@ static int check_slots(const struct mach_config *c, struct err *err)
 
 	if (c->nnets > 0)
 		end = SLOT_NETS;
+	if (c->watchdog != MACH_WATCHDOG_OFF)
+		end = SLOT_WATCHDOG;
 	if (c->balloon)
 		end = SLOT_BALLOON;
 	if (c->vsock.path)

@@ -61,6 +61,14 @@ enum mach_console {
 	MACH_CONSOLE_BOTH,
 };
 
+/* What happens when a guest stops feeding its watchdog. */
+enum mach_watchdog {
+	MACH_WATCHDOG_OFF,  /* it has none */
+	MACH_WATCHDOG_STOP, /* the run ends, as after a crash */
+	MACH_WATCHDOG_REBOOT,
+	MACH_WATCHDOG_NONE, /* a line in the log */
+};
+
 /* Addresses that a device has no memory at; a list, in the owner's memory. */
 struct mach_reserved {
 	const struct mach_reserved *next;
@@ -176,6 +184,7 @@ struct mach_config {
 	unsigned terse_ports; /* a bit for each, see devices/console.h */
 	unsigned nports;
 	bool rng;
+	enum mach_watchdog watchdog;
 	bool balloon; /* outside the IOMMU: see devices/balloon.h */
 	bool reboot;  /* a guest's reboot restarts the machine */
 	/* For the tests of guests, see CONTRIBUTING.md. */

@@ -452,6 +452,9 @@ int mach_add_functions(struct mach *m, struct err *err)
 	if (r == 0 && m->config.pvpanic && !platform_has_pvpanic(m))
 		r = pvpanic_pci_init(&m->pvpanic_pci, &m->host, SLOT_PVPANIC,
 				     &m->platform.pvpanic.region, err);
+	if (r == 0 && m->config.watchdog != MACH_WATCHDOG_OFF)
+		r = watchdog_pci_init(&m->watchdog_pci, &m->host, SLOT_WATCHDOG,
+				      m->loop, &m->events, err);
 	if (r == 0 && m->iommu)
 		r = add_iommu(m, err);
 	if (r == 0 && has_virtio_console(m))
@@ -464,6 +467,7 @@ int mach_add_functions(struct mach *m, struct err *err)
 void mach_remove_functions(struct mach *m)
 {
 	pvpanic_pci_fini(&m->pvpanic_pci);
+	watchdog_pci_fini(&m->watchdog_pci);
 	while (m->nfuncs > 0) {
 		struct mach_func *f = &m->funcs[--m->nfuncs];
 
@@ -498,6 +502,7 @@ void mach_reset_functions(struct mach *m)
 		else
 			vmmio_power_on_reset(&m->funcs[i].mmio);
 	}
+	watchdog_pci_reset(&m->watchdog_pci);
 	pci_host_reset(&m->host);
 	if (!m->viommu)
 		return;

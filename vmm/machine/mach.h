@@ -27,6 +27,7 @@
 #include "vmm/machine/pvpanic_pci.h"
 #include "vmm/machine/slot.h"
 #include "vmm/machine/trace.h"
+#include "vmm/machine/watchdog_pci.h"
 
 struct net_config;
 struct net_forward;
@@ -88,6 +89,7 @@ struct mach {
 	struct mach_func funcs[MACH_FUNCS_MAX];
 	unsigned nfuncs, nmmio; /* in all; by MMIO */
 	struct pvpanic_pci pvpanic_pci;
+	struct watchdog_pci watchdog_pci;
 	struct iommu *iommu;	   /* NULL: off */
 	struct virtio_dev *viommu; /* its front end; among the functions */
 	struct trace trace;

@@ -71,10 +71,38 @@ static void guest_panicked(struct machine_events *e, bool loaded)
 		mach_panicked(m);
 }
 
+static void guest_unfed(struct machine_events *e)
+{
+	static const char crash[] = "it stopped feeding its watchdog";
+	const char *what = crash + sizeof("it");
+	struct mach *m = container_of(e, struct mach, events);
+
+	switch (m->config.watchdog) {
+	case MACH_WATCHDOG_OFF:
+		break;
+	case MACH_WATCHDOG_REBOOT:
+		/* That a run may end by a reboot is said of the guest's own. */
+		if (m->config.reboot) {
+			log_warn("the guest %s and is restarted", what);
+			mach_note(m, EVENT_REBOOT, "");
+			break;
+		}
+		mach_note(m, EVENT_CRASH, crash);
+		break;
+	case MACH_WATCHDOG_STOP:
+		mach_note(m, EVENT_CRASH, crash);
+		break;
+	case MACH_WATCHDOG_NONE:
+		log_warn("the guest %s", what);
+		break;
+	}
+}
+
 static const struct machine_events_ops events_ops = {
 	.power_off = guest_power_off,
 	.reboot = guest_reboot,
 	.panicked = guest_panicked,
+	.unfed = guest_unfed,
 };
 
 static void vcpu_ended(struct vcpu *v, enum vcpu_end why, const char *what)

@@ -16,6 +16,7 @@ enum mach_slot {
 	SLOT_SHARES = 24, /* and down */
 	SLOT_VSOCK,
 	SLOT_BALLOON,
+	SLOT_WATCHDOG,
 	SLOT_NETS = 28, /* and up */
 };
 

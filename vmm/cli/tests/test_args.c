@@ -78,8 +78,8 @@ START_TEST(every_plain_option_sets_its_field)
 	good("--kernel", "k", "--initrd", "i", "--cmdline", "c", "--cpus", "64",
 	     "--memory", "2G", "--describe", "mptable", "--viot", "off",
 	     "--console", "virtio", "--output", "file=a,b=c", "--rng", "off",
-	     "--pvpanic", "off", "--pvh", "on", "--timeout", "5m",
-	     "--no-reboot", "--cache", "d", "-v");
+	     "--pvpanic", "off", "--watchdog", "stop", "--pvh", "on",
+	     "--timeout", "5m", "--no-reboot", "--cache", "d", "-v");
 	ck_assert_str_eq(s.machine.kernel, "k");
 	ck_assert_str_eq(s.machine.initrd, "i");
 	ck_assert_str_eq(s.machine.cmdline, "c");
@@ -92,6 +92,7 @@ START_TEST(every_plain_option_sets_its_field)
 	ck_assert_str_eq(s.output_path, "a,b=c");
 	ck_assert(!s.machine.rng);
 	ck_assert(!s.machine.pvpanic);
+	ck_assert_int_eq(s.machine.watchdog, MACH_WATCHDOG_STOP);
 	ck_assert(s.machine.pvh);
 	ck_assert_uint_eq(s.timeout_ms, 300000);
 	ck_assert(!s.machine.reboot);
@@ -375,6 +376,8 @@ START_TEST(plain_options_say_what_is_wrong_with_them)
 	bad("--viot 'no': expected on or off", "--viot", "no");
 	bad("--rng '1': expected on or off", "--rng", "1");
 	bad("--pvpanic '': expected on or off", "--pvpanic", "");
+	bad("--watchdog 'on': expected off, stop, reboot or none", "--watchdog",
+	    "on");
 	bad("--pvh 'On': expected on or off", "--pvh", "On");
 	bad("--output 'file=': expected tty, none or file=FILE", "--output",
 	    "file=");

@@ -272,6 +272,59 @@ START_TEST(without_acpi_pvpanic_is_a_pci_function)
 }
 END_TEST
 
+static void write_lock(struct watchdog_pci *w, uint64_t val)
+{
+	pthread_mutex_lock(&w->lock);
+	pci_func_config_write(&w->func, 0x68, 1, val);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static uint64_t read_lock(struct watchdog_pci *w)
+{
+	uint64_t val;
+
+	pthread_mutex_lock(&w->lock);
+	val = pci_func_config_read(&w->func, 0x68, 1);
+	pthread_mutex_unlock(&w->lock);
+	return val;
+}
+
+START_TEST(a_watchdog_that_is_locked_is_so_until_the_reset)
+{
+	struct watchdog_pci *w;
+	struct mach *m = NULL;
+
+	config.watchdog = MACH_WATCHDOG_STOP;
+	ck_assert_int_eq(plan(&m), 0);
+	w = &m->watchdog_pci;
+	ck_assert_uint_eq(PCI_DEVFN(27, 0), w->func.devfn);
+	write_lock(w, 0xff);
+	ck_assert_uint_eq(read_lock(w), 7);
+	write_lock(w, 0);
+	ck_assert_uint_eq(read_lock(w), 7);
+	ck_assert_uint_eq(w->watchdog.lock, 7);
+	mach_reset_functions(m);
+	ck_assert_uint_eq(read_lock(w), 0);
+	ck_assert_uint_eq(w->watchdog.lock, 0);
+	write_lock(w, 2);
+	write_lock(w, 0);
+	ck_assert_uint_eq(read_lock(w), 0);
+	mach_free(m);
+}
+END_TEST
+
+START_TEST(a_watchdog_takes_a_slot)
+{
+	config.watchdog = MACH_WATCHDOG_STOP;
+	for (unsigned i = 0; i < 22; i++)
+		add_disk(image, MACH_AUTO);
+	ck_assert_int_eq(mach_config_check(&config, &err), 0);
+	add_disk(image, MACH_AUTO);
+	assert_refused(EINVAL, "--disk: 23 disks do not fit beside the other "
+			       "devices, 22 would");
+}
+END_TEST
+
 static struct mach_disk *add_served(const char *socket)
 {
 	struct mach_disk *d = &config.disks[config.ndisks++];
@@ -637,6 +690,8 @@ int main(void)
 	tcase_add_test(places,
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
+	tcase_add_test(places, a_watchdog_that_is_locked_is_so_until_the_reset);
+	tcase_add_test(places, a_watchdog_takes_a_slot);
 	tcase_add_test(places,
 		       a_served_disk_leaves_to_its_server_what_is_the_servers);
 	tcase_add_test(places, a_served_disk_is_planned_without_its_server);
