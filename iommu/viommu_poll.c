@@ -231,7 +231,9 @@ void viommu_poll_fini(struct viommu_poll *p)
 	pthread_mutex_unlock(&p->d->lock);
 	pthread_join(p->thread, NULL);
 	(void)pthread_cond_destroy(&p->call);
+	pthread_mutex_lock(&p->d->lock);
 	p->started = false;
+	pthread_mutex_unlock(&p->d->lock);
 }
 
 void viommu_poll_call(struct viommu_poll *p)

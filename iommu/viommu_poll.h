@@ -105,7 +105,8 @@ struct viommu_poll {
 int viommu_poll_init(struct viommu_poll *p, struct virtio_dev *d, struct vq *q,
 		     const struct viommu_poll_ops *ops,
 		     const struct viommu_poll_times *times, struct err *err);
-/* Ends the thread.  The device does not run.  Zeroed is accepted. */
+/* Ends the thread; nobody else serves.  The second time and zeroed it does
+ * nothing. */
 void viommu_poll_fini(struct viommu_poll *p);
 
 /* Requests have been served in an exit: more may come. */

@@ -544,6 +544,11 @@ void viommu_power_on_reset(struct virtio_dev *d)
 		virtio_config_changed(d);
 }
 
+void viommu_end(struct virtio_dev *d)
+{
+	viommu_poll_fini(&to_viommu(d)->poll);
+}
+
 void viommu_get_stats(struct virtio_dev *d, struct viommu_stats *ret_s)
 {
 	struct viommu *v = to_viommu(d);

@@ -84,6 +84,15 @@ int viommu_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
  */
 void viommu_power_on_reset(struct virtio_dev *d);
 
+/*
+ * viommu_end - the machine's run has ended: nobody serves requests any more, and
+ * the device has no thread.  iommu_stop_waiting() precedes, for good, since
+ * what a request waits for may never end now.
+ *
+ * Threads: when no vCPU runs; d->lock is not held.
+ */
+void viommu_end(struct virtio_dev *d);
+
 /* Since power-on.  Threads: any. */
 void viommu_get_stats(struct virtio_dev *d, struct viommu_stats *ret_s);
 

@@ -592,6 +592,32 @@ START_TEST(stop_of_the_machine_breaks_the_thread_s_wait)
 }
 END_TEST
 
+/* As at the end of a run: the thread did not run while the vCPUs were stopped,
+ * goes on when the stop has been taken back, and the I/O never ends. */
+START_TEST(end_of_the_run_ends_a_thread_that_has_missed_the_stop)
+{
+	struct dma_hold hold;
+	iova_t reply;
+
+	start(FOR_EVER, _i);
+	hold_page(&hold);
+	(void)vqd_wants_kick(&v.req);
+	pthread_mutex_lock(&v.d->lock);
+	add_unmap(0, &reply);
+	ck_assert(!vqd_wants_kick(&v.req));
+	usleep(5000); /* it sees that, and then the lock */
+	iommu_stop_waiting(v.rig.i, true);
+	iommu_stop_waiting(v.rig.i, false);
+	pthread_mutex_unlock(&v.d->lock);
+	vrig_wait_mapped(&v, 0);
+	iommu_stop_waiting(v.rig.i, true);
+	viommu_end(v.d);
+	expect_answer(reply, IOMMU_DEVERR);
+	iommu_stop_waiting(v.rig.i, false);
+	dma_done(&hold);
+}
+END_TEST
+
 static void *reset_main(void *arg)
 {
 	vrig_reset(&v);
@@ -680,6 +706,8 @@ int main(void)
 			    2);
 	tcase_add_loop_test(t, stop_of_the_machine_breaks_the_thread_s_wait, 0,
 			    2);
+	tcase_add_loop_test(
+		t, end_of_the_run_ends_a_thread_that_has_missed_the_stop, 0, 2);
 	tcase_add_loop_test(t, reset_waits_for_what_the_thread_serves, 0, 2);
 	tcase_add_loop_test(t, flood_does_not_keep_a_machine_that_stops, 0, 2);
 	suite_add_tcase(s, t);

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "iommu/virtio_iommu.h"
 #include "vmm/kvm/halt.h"
 #include "vmm/machine/kernel_log.h"
 #include "vmm/machine/mach.h"
@@ -452,6 +453,16 @@ static bool forget_reboot(struct mach *m)
 	return again;
 }
 
+/* Requests that are left are nobody's; while devices are freed, no thread may
+ * be at them, or wait for I/O that nobody finishes. */
+static void end_iommu(struct mach *m)
+{
+	if (!m->viommu)
+		return;
+	iommu_stop_waiting(m->iommu, true);
+	viommu_end(m->viommu);
+}
+
 int mach_run(struct mach *m, enum mach_outcome *ret_o, struct err *err)
 {
 	int r = start_loop(m, err);
@@ -462,6 +473,7 @@ int mach_run(struct mach *m, enum mach_outcome *ret_o, struct err *err)
 			break;
 		r = forget_reboot(m) ? restart(m, err) : 0;
 	}
+	end_iommu(m);
 	mach_stop_loops(m);
 	if (m->loop_running) {
 		loop_stop(m->loop);
