@@ -229,6 +229,7 @@ static bool more(struct viommu *v, struct vq *q)
 		return vq_kicks_on(q);
 	/* A share that was done has switched them on. */
 	vq_kicks_off(q);
+	vq_disarm(q);
 	return false;
 }
 

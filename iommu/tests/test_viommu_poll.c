@@ -577,6 +577,23 @@ START_TEST(thread_that_waits_for_a_hold_keeps_no_lock)
 }
 END_TEST
 
+/* Serving takes as long as it takes: the thread is not late by that. */
+START_TEST(wait_for_a_hold_is_no_lateness)
+{
+	struct dma_hold hold;
+	iova_t reply;
+
+	start_with(FOR_EVER, 200000, FOR_EVER, _i);
+	hold_page(&hold);
+	unmap_held(&reply);
+	usleep(300000);
+	dma_done(&hold);
+	expect_answer(reply, IOMMU_OK);
+	usleep(1000); /* it looks again */
+	ck_assert_uint_eq(polled().lates, 0);
+}
+END_TEST
+
 START_TEST(stop_of_the_machine_breaks_the_thread_s_wait)
 {
 	struct dma_hold hold;
@@ -589,6 +606,50 @@ START_TEST(stop_of_the_machine_breaks_the_thread_s_wait)
 	expect_answer(reply, IOMMU_DEVERR);
 	iommu_stop_waiting(v.rig.i, false);
 	dma_done(&hold);
+}
+END_TEST
+
+static void add_indirect(const void *request, uint32_t len)
+{
+	const struct vqd_buf bufs[] = {
+		{vqd_put(&v.req, request, len), len, false},
+		{vqd_alloc(&v.req, 4), 4, true},
+	};
+
+	vqd_add_indirect(&v.req, bufs, ARRAY_SIZE(bufs));
+}
+
+/* As many as are a share, all in the ring before the first one is done. */
+START_TEST(share_that_the_thread_has_done_leaves_kicks_off)
+{
+	struct dma_hold hold;
+	unsigned n = 0;
+	uint8_t b[28];
+
+	start(FOR_EVER, _i);
+	hold_page(&hold);
+	(void)vqd_wants_kick(&v.req);
+	pthread_mutex_lock(&v.d->lock);
+	vrig_put_unmap(b, 1, 0, PAGE - 1);
+	add_indirect(b, 28);
+	vrig_put_attach(b, 1, 1, 0);
+	while (v.req.nfree > 0)
+		add_indirect(b, 20);
+	(void)vqd_wants_kick(&v.req);
+	pthread_mutex_unlock(&v.d->lock);
+	dma_done(&hold);
+	while (n < 256) {
+		if (is_used())
+			n++;
+		else
+			sched_yield();
+	}
+	while (!is_polled())
+		sched_yield();
+	add_indirect(b, 20);
+	ck_assert(!vqd_wants_kick(&v.req));
+	while (!is_used())
+		sched_yield();
 }
 END_TEST
 
@@ -704,8 +765,11 @@ int main(void)
 	tcase_add_loop_test(t, signals_are_not_for_the_thread, 0, 2);
 	tcase_add_loop_test(t, thread_that_waits_for_a_hold_keeps_no_lock, 0,
 			    2);
+	tcase_add_loop_test(t, wait_for_a_hold_is_no_lateness, 0, 2);
 	tcase_add_loop_test(t, stop_of_the_machine_breaks_the_thread_s_wait, 0,
 			    2);
+	tcase_add_loop_test(t, share_that_the_thread_has_done_leaves_kicks_off,
+			    0, 2);
 	tcase_add_loop_test(
 		t, end_of_the_run_ends_a_thread_that_has_missed_the_stop, 0, 2);
 	tcase_add_loop_test(t, reset_waits_for_what_the_thread_serves, 0, 2);

@@ -340,17 +340,17 @@ START_TEST(stop_of_the_machine_breaks_the_wait)
 }
 END_TEST
 
-/* ATTACH of endpoint 1, whose page is held, to domain 2, broken in the middle.
- * Return: the status. */
-static enum iommu_status attach_and_break(struct dma_hold *hold)
+/* A request that takes the page from endpoint 1, which holds it, broken in the
+ * middle.  Return: the status. */
+static enum iommu_status run_and_break(const uint8_t request[20],
+				       struct dma_hold *hold)
 {
 	struct vcpu c;
 	iova_t reply;
 	uint32_t len;
-	uint8_t b[20], tail[4];
+	uint8_t tail[4];
 
-	vrig_put_attach(b, 2, 1, 0);
-	vrig_add(&v, b, sizeof(b), 4, &reply);
+	vrig_add(&v, request, 20, 4, &reply);
 	vcpu_start(&c, vcpu_ring);
 	while (touch(1, 0x5000, DMA_READ) == 1)
 		sched_yield();
@@ -364,6 +364,28 @@ static enum iommu_status attach_and_break(struct dma_hold *hold)
 	vqd_read(&v.req, reply, tail, 4);
 	return tail[0];
 }
+
+static enum iommu_status attach_and_break(struct dma_hold *hold)
+{
+	uint8_t b[20];
+
+	vrig_put_attach(b, 2, 1, 0);
+	return run_and_break(b, hold);
+}
+
+START_TEST(detach_of_which_the_wait_is_broken_says_so)
+{
+	struct dma_hold hold;
+	uint8_t b[20];
+
+	hold_page(&hold);
+	vrig_put_detach(b, 1, 1);
+	ck_assert_int_eq(run_and_break(b, &hold), IOMMU_DEVERR);
+	/* It is detached all the same. */
+	ck_assert_int_eq(touch(1, 0x5000, DMA_WRITE), -EFAULT);
+	ck_assert_uint_eq(mappings(), 0);
+}
+END_TEST
 
 START_TEST(d20_endpoint_that_cannot_be_moved_stays)
 {
@@ -552,6 +574,62 @@ START_TEST(vcpu_that_has_done_its_share_hands_over)
 }
 END_TEST
 
+/* Another page that is mapped and held. */
+static void hold_at(iova_t at, struct dma_hold *hold)
+{
+	struct iovec iov;
+
+	OK(vrig_map(&v, 1, at, at + PAGE - 1, at, RW));
+	ck_assert_int_eq(dma_iov(v.rig.dma[1], DMA_WRITE, at, 8, &iov, 1, hold),
+			 1);
+}
+
+/* Requests that end a run. */
+static void add_attaches(unsigned n)
+{
+	uint8_t b[20];
+
+	vrig_put_attach(b, 1, 1, 0);
+	while (n--)
+		add_indirect(b, sizeof(b));
+}
+
+/* The ring is not empty in between, so nothing else switches them on. */
+START_TEST(kicks_are_wanted_only_when_a_share_is_done)
+{
+	struct dma_hold hold[3];
+	unsigned taken = 0;
+	struct vcpu a;
+
+	vrig_reset(&v);
+	vrig_up(&v, VRIG_FEATURES | BIT_ULL(VIRTIO_F_INDIRECT_DESC));
+	hold_page(&hold[0]);
+	hold_at(0x6000, &hold[1]);
+	hold_at(0x7000, &hold[2]);
+	add_unmap(0x5000);
+	add_attaches(200);
+	add_unmap(0x6000);
+	add_attaches(54);
+	vcpu_start(&a, vcpu_ring);
+	vrig_wait_mapped(&v, 2);
+	dma_done(&hold[0]);
+	while (taken < 201)
+		taken += take_used();
+	vrig_wait_mapped(&v, 1);
+	ck_assert(!vqd_wants_kick(&v.req));
+	add_attaches(100);
+	add_unmap(0x7000);
+	dma_done(&hold[1]);
+	while (taken < 201 + 1 + 54 + 100)
+		taken += take_used();
+	vrig_wait_mapped(&v, 0);
+	ck_assert(vqd_wants_kick(&v.req));
+	dma_done(&hold[2]);
+	vcpu_join(&a);
+	ck_assert_uint_eq(take_used(), 1);
+}
+END_TEST
+
 /*
  * Many vCPUs.  The ring is filled under a lock, as a guest's driver does.
  */
@@ -654,6 +732,7 @@ int main(void)
 		bus_master_off_under_an_unmap_lets_nothing_be_written_after_it);
 	tcase_add_test(t, reset_waits_for_io_of_endpoints);
 	tcase_add_test(t, stop_of_the_machine_breaks_the_wait);
+	tcase_add_test(t, detach_of_which_the_wait_is_broken_says_so);
 	tcase_add_test(t, d20_endpoint_that_cannot_be_moved_stays);
 	tcase_add_test(t, d20_endpoint_that_cannot_join_others_stays);
 	tcase_add_test(
@@ -661,6 +740,7 @@ int main(void)
 	tcase_add_test(t, stopped_machine_serves_no_more_requests);
 	tcase_add_test(t, bypass_write_waits_and_requests_meanwhile_are_served);
 	tcase_add_test(t, vcpu_that_has_done_its_share_hands_over);
+	tcase_add_test(t, kicks_are_wanted_only_when_a_share_is_done);
 	tcase_add_test(t, no_request_is_forgotten);
 	tcase_add_test(t, no_request_is_forgotten_with_event_idx);
 	suite_add_tcase(s, t);

@@ -178,8 +178,16 @@ START_TEST(g2a_bypass_is_written_only_by_who_accepted_the_feature)
 	vrig_config_write(&v, 36, 1, 1);
 	ck_assert_uint_eq(vrig_config(&v, 36, 1), 0);
 	ck_assert(!conf_can(1, 5));
-	/* Nor before anything is accepted. */
+	/* Nor before anything is accepted, or while it is only written. */
 	vrig_reset(&v);
+	vrig_config_write(&v, 36, 1, 1);
+	ck_assert_uint_eq(vrig_config(&v, 36, 1), 0);
+	pthread_mutex_lock(&v.d->lock);
+	virtio_set_status(v.d, VIRTIO_STATUS_ACKNOWLEDGE);
+	virtio_set_status(v.d,
+			  VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
+	virtio_set_driver_features(v.d, 0, BIT(VIOMMU_F_BYPASS_CONFIG));
+	pthread_mutex_unlock(&v.d->lock);
 	vrig_config_write(&v, 36, 1, 1);
 	ck_assert_uint_eq(vrig_config(&v, 36, 1), 0);
 	conf_restart(VRIG_FEATURES);

@@ -161,6 +161,18 @@ START_TEST(d65_faults_before_driver_ok_are_dropped)
 }
 END_TEST
 
+START_TEST(fault_that_is_kept_is_not_told_the_next_driver)
+{
+	touch(1, 0x1000, DMA_READ);
+	vrig_reset(&v);
+	vrig_up(&v, VRIG_FEATURES);
+	vrig_add_events(&v, 4, 24);
+	touch(1, 0x2000, DMA_READ);
+	vrig_loop_start(&v);
+	expect_event(DOMAIN, R, 1, 0x2000);
+}
+END_TEST
+
 START_TEST(flood_of_faults_is_limited)
 {
 	enum { N = 3 * VIOMMU_FAULTS_PER_SECOND };
@@ -220,6 +232,7 @@ static void add(TCase *t)
 	tcase_add_test(t, d61_faults_without_a_buffer_are_dropped_and_counted);
 	tcase_add_test(t, d62_broken_ring_needs_a_reset);
 	tcase_add_test(t, d65_faults_before_driver_ok_are_dropped);
+	tcase_add_test(t, fault_that_is_kept_is_not_told_the_next_driver);
 	tcase_add_test(t, flood_of_faults_is_limited);
 	tcase_add_test(t, faults_are_kept_in_order_and_limited_by_the_second);
 }
