@@ -14,8 +14,10 @@ static int print_all(FILE *in, const char *path, struct err *err)
 {
 	uint8_t head[TRACE_HEAD] = {0}, bytes[TRACE_RECORD];
 	struct trace_record r;
-	size_t n = fread(head, 1, sizeof(head), in);
+	size_t n;
 
+	errno = 0;
+	n = fread(head, 1, sizeof(head), in);
 	if (!ferror(in) && (n < sizeof(head) || !trace_head_ok(head)))
 		return err_set(err, EINVAL, "trace: '%.120s' is no trace",
 			       path);
@@ -24,8 +26,10 @@ static int print_all(FILE *in, const char *path, struct err *err)
 		trace_record_get(&r, bytes);
 		trace_record_print(&r, stdout);
 	}
+	/* fread() of the C library leaves errno as read() has set it. */
 	if (ferror(in))
-		return err_errno(err, EIO, "trace: cannot read '%.120s'", path);
+		return err_errno(err, errno ? errno : EIO,
+				 "trace: cannot read '%.120s'", path);
 	if (n > 0 && n < sizeof(bytes))
 		return err_set(err, EINVAL,
 			       "trace: '%.120s' ends in the middle of a record",

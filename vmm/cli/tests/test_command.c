@@ -491,6 +491,8 @@ START_TEST(trace_says_what_is_wrong_with_it)
 		  "moat: trace: FILE is missing: what 'moat run --trace FILE' "
 		  "has written\n");
 	result_is(RUN("trace", "a", "b"), 2, "", "moat: unexpected word 'b'\n");
+	result_is(RUN("trace", "/"), 1, "",
+		  "moat: trace: cannot read '/': Is a directory\n");
 	result_is(RUN("trace", "/nonexistent"), 1, "",
 		  "moat: trace: cannot open '/nonexistent': No such file or "
 		  "directory\n");
