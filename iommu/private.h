@@ -39,8 +39,8 @@ struct iommu {
 
 	/*
 	 * One operation at a time, its wait for holds included.  A thread
-	 * that finishes I/O, translates, reports a fault or reads statistics
-	 * never takes it.
+	 * that finishes I/O, translates, reports a fault or reads counters
+	 * never takes it; one that lists mappings does.
 	 */
 	pthread_mutex_t op;
 	struct hold_gate gate;
