@@ -19,6 +19,7 @@
  * executed to the return of the read() that brought the end of the line.
  *
  * Prints	mark NAME NANOSECONDS [EXITS USER-EXITS IO MMIO]
+ *		cpu NAME NANOSECONDS			(of the monitor's threads)
  *		memory NAME RSS PSS DIRTY GUEST		(KiB)
  *		end NANOSECONDS				(without -u)
  */
@@ -137,6 +138,17 @@ static void start(struct watch *w, char **argv)
 	close(go[1]);
 }
 
+/* Processor time that the monitor has had, what it had before execve() in it. */
+static int64_t cpu_ns(pid_t pid)
+{
+	struct timespec t = {0};
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		errx(1, "the monitor has no clock");
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static bool is_last(const struct watch *w, const char *name)
 {
 	return w->until && strcmp(name, w->until) == 0;
@@ -144,6 +156,7 @@ static bool is_last(const struct watch *w, const char *name)
 
 static void mark(struct watch *w, const char *name, int64_t at)
 {
+	const int64_t cpu = cpu_ns(w->pid);
 	uint64_t n[EXITS_KINDS];
 
 	printf("mark %s %" PRId64, name, at - w->start);
@@ -152,7 +165,7 @@ static void mark(struct watch *w, const char *name, int64_t at)
 		for (int i = 0; i < EXITS_KINDS; i++)
 			printf(" %" PRIu64, n[i]);
 	}
-	putchar('\n');
+	printf("\ncpu %s %" PRId64 "\n", name, cpu);
 	if (w->sample)
 		errx(1, "'%s' came before the memory after '%s' was looked at",
 		     name, w->sample);
