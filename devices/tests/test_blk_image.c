@@ -88,6 +88,7 @@ START_TEST(raw_disks_that_look_otherwise_are_told_once)
 
 	ck_assert_int_eq(pwrite(f.fd, formats[_i / 2].magic, 8, 0), 8);
 	fix_init(&f.dev, 0);
+	warnings = 0;
 	log_set_sink(record);
 	ck_assert_int_eq(blk_new(&d, &f.dev.env, &config, &err), 0);
 	virtio_dev_free(d);
