@@ -429,7 +429,10 @@ START_TEST(requests_of_a_dead_server_are_answered_with_enotconn)
 	fix_wait(&f, RQ, &head, &len);
 	ck_assert_uint_eq(len, 16);
 	assert_refused(RQ, at[2], 103, -ENOTCONN);
+	/* The loop holds a place in the ring for a moment, after an answer, too. */
+	fix_lock(&f);
 	ck_assert_uint_eq(fix_holds(&f), 0);
+	fix_unlock(&f);
 	ck_assert(!fix_is_broken(&f));
 	down();
 }
@@ -497,7 +500,9 @@ START_TEST(a_server_that_breaks_the_rules_is_given_up)
 		refused += (int32_t)le32_get(out.error) == -ENOTCONN;
 	}
 	ck_assert_uint_eq(refused, _i == 7 ? 1 : 2);
+	fix_lock(&f);
 	ck_assert_uint_eq(fix_holds(&f), 0);
+	fix_unlock(&f);
 	down();
 }
 END_TEST
