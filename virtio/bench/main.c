@@ -15,12 +15,8 @@
 #include "virtio/bench/tracer.h"
 
 static const struct subject_ops *const subjects[] = {
-	&subject_blk_read,
-	&subject_blk_write,
-	&subject_net_tx,
-	&subject_net_rx,
-	&subject_vsock,
-	&subject_console,
+	&subject_blk_read, &subject_blk_write, &subject_net_tx,
+	&subject_net_rx,   &subject_vsock,     &subject_console,
 };
 
 static const unsigned depths[] = {1, 32, RIG_DEPTH_MAX};
