@@ -95,7 +95,7 @@ tier_format() {
 	local files
 
 	mapfile -t files < <(cd "$root" && find . -name '.?*' -prune -o -path './build*' -prune -o -name '*.[ch]' -print)
-	(cd "$root" && clang-format --dry-run -Werror "${files[@]}")
+	(cd "$root" && clang-format --dry-run -Werror "${files[@]}") || return
 	echo "${#files[@]} files"
 }
 
@@ -108,7 +108,7 @@ tier_scripts() {
 	local files
 
 	mapfile -t files < <(scripts)
-	(cd "$root" && shellcheck -x "${files[@]}")
+	(cd "$root" && shellcheck -x "${files[@]}") || return
 	echo "${#files[@]} scripts"
 }
 
