@@ -94,7 +94,8 @@ static void guest_unfed(struct machine_events *e)
 		mach_note(m, EVENT_CRASH, crash);
 		break;
 	case MACH_WATCHDOG_NONE:
-		log_warn("the guest %s", what);
+		/* The guest decides how often. */
+		guest_warn(&m->watchdog_pci.log, "the guest %s", what);
 		break;
 	}
 }

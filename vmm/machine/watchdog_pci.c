@@ -49,6 +49,7 @@ int watchdog_pci_init(struct watchdog_pci *w, struct pci_host *host, int slot,
 
 	pthread_mutex_init(&w->lock, NULL);
 	w->made = true;
+	w->log.name = "watchdog";
 	pci_func_init(&w->func, &ops, "watchdog", &w->lock, &ids);
 	pci_config_set(&w->func.cfg, REG_CONFIG, 2, 0, 0x27);
 	pci_config_set(&w->func.cfg, REG_LOCK, 1, 0, 7);
@@ -76,6 +77,7 @@ void watchdog_pci_reset(struct watchdog_pci *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	watchdog_reset(&w->watchdog);
+	guest_log_rearm(&w->log);
 	pci_config_set(&w->func.cfg, REG_LOCK, 1, 0, 7);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "core/log.h"
 #include "devices/watchdog.h"
 #include "pci/func.h"
 
@@ -21,6 +22,8 @@ struct watchdog_pci {
 	struct watchdog watchdog;
 	pthread_mutex_t lock;
 	bool made;
+	/* Of what the guest lets happen; under lock, as when it is unfed. */
+	struct guest_log log;
 };
 
 /* Return: 0 or -errno, with a sentence. */
