@@ -331,9 +331,10 @@ int vhu_get_config(struct vhu_link *l, void *config, size_t len,
 		.flags = VHU_VERSION,
 		.size = (uint32_t)(CONFIG_HEAD + len),
 	};
-	int r = send_message(l, h, &c, NULL, 0);
+	int r;
 
 	assert(len <= VHU_CONFIG_MAX);
+	r = send_message(l, h, &c, NULL, 0);
 	if (r < 0)
 		return said(err, r, VHU_GET_CONFIG);
 	r = receive_reply(l, VHU_GET_CONFIG, &c, h.size, err);

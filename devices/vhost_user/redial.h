@@ -70,7 +70,7 @@ void vhu_redial_init(struct vhu_redial *r);
 int vhu_redial_start(struct vhu *u, const char *path,
 		     const struct vhu_wants *wants, unsigned wait_ms,
 		     struct err *err);
-/* Accepts what was initialized only, or zeroed. */
+/* Accepts what was initialized only. */
 void vhu_redial_fini(struct vhu *u);
 
 /* A server is lost; it is not to come back; one is there. */
