@@ -98,6 +98,10 @@ static int start_old(struct child *c, struct child_config *config,
 	return child_start(c, config, err);
 }
 
+/*
+ * Another file system of the host's is no mount of the guest's: overlayfs
+ * would not go into it ("Object is remote").
+ */
 static int start_new(struct child *c, struct child_config *config,
 		     const char *program, const char *path, struct err *err)
 {
@@ -109,6 +113,7 @@ static int start_new(struct child *c, struct child_config *config,
 		strcmp(path, "/") == 0 ? "--sandbox=chroot"
 				       : "--sandbox=namespace",
 		"--cache=auto",
+		"--no-announce-submounts",
 		"--log-level=error",
 		"--rlimit-nofile=0",
 		NULL,
