@@ -176,7 +176,7 @@ static void put_env(struct plan *p, char *at, size_t cap, const char *key,
 {
 	struct text t = {.len = 0};
 
-	if (env(p, key) || !*value || p->envc == ARGS_MAX)
+	if (env(p, key) || !*value)
 		return;
 	text_put(&t, key);
 	text_put(&t, "=");
@@ -189,7 +189,7 @@ static void put_env(struct plan *p, char *at, size_t cap, const char *key,
 
 static void complete_env(struct plan *p, const struct user *u)
 {
-	if (!env(p, "PATH") && p->envc < ARGS_MAX)
+	if (!env(p, "PATH"))
 		p->envp[p->envc++] = "PATH=" DEFAULT_PATH;
 	put_env(p, home, sizeof(home), "HOME", u->home);
 	put_env(p, name, sizeof(name), "USER", u->name);
@@ -207,34 +207,32 @@ static void close_theirs(const int *fds, int slave)
 		sys_close(slave);
 }
 
-void child_start(struct child *c, const struct plan *plan)
+void child_start(struct child *c, struct plan *p)
 {
-	static struct plan p;
 	static struct user u;
 	int fds[3], slave = -1;
 	long r;
 
-	p = *plan;
-	user_find(&u, p.user ? p.user : "root");
-	complete_env(&p, &u);
-	r = SYS1(__NR_chdir, p.cwd ? p.cwd : "/");
+	user_find(&u, p->user ? p->user : "root");
+	complete_env(p, &u);
+	r = SYS1(__NR_chdir, p->cwd ? p->cwd : "/");
 	if (r < 0)
-		fail("cannot change to the directory", p.cwd, r);
+		fail("cannot change to the directory", p->cwd, r);
 	*c = (struct child){.master = -1, .in = -1, .out = -1, .err = -1};
-	if (p.tty)
-		open_terminal(c, p.size, &slave);
+	if (p->tty)
+		open_terminal(c, p->size, &slave);
 	fds[0] = fds[1] = fds[2] = slave;
-	if (!(p.tty & LAUNCH_TTY_IN))
+	if (!(p->tty & LAUNCH_TTY_IN))
 		c->in = open_pipe(1, &fds[0]);
-	if (!(p.tty & LAUNCH_TTY_OUT))
+	if (!(p->tty & LAUNCH_TTY_OUT))
 		c->out = open_pipe(0, &fds[1]);
-	if (!(p.tty & LAUNCH_TTY_ERR))
+	if (!(p->tty & LAUNCH_TTY_ERR))
 		c->err = open_pipe(0, &fds[2]);
 	r = SYS0(__NR_fork);
 	if (r < 0)
 		fail("cannot start the command", "", r);
 	if (r == 0)
-		child_main(&p, &u, fds, slave);
+		child_main(p, &u, fds, slave);
 	c->pid = (int)r;
 	close_theirs(fds, slave);
 }

@@ -14,7 +14,7 @@
 
 #include "vmm/launch/protocol.h"
 
-#define ARGS_MAX 4096 /* words of the command; and of its environment */
+#define ENV_ADDED 4 /* PATH, HOME, USER, LOGNAME */
 
 struct plan {
 	const char *words; /* "key=value" and a NUL, again and again */
@@ -25,7 +25,9 @@ struct plan {
 	const char *hostname; /* NULL: the kernel's */
 	unsigned tty;
 	const char *size; /* of the terminal, "COLS ROWS"; NULL: unknown */
-	const char *argv[ARGS_MAX + 1], *envp[ARGS_MAX + 1];
+	const char *argv[LAUNCH_WORDS_MAX + 1];
+	/* with room for what child.c adds */
+	const char *envp[LAUNCH_WORDS_MAX + ENV_ADDED + 1];
 	unsigned argc, envc;
 };
 
@@ -67,13 +69,14 @@ void root_make(const struct plan *p);
 /* net.c: bring the network up. */
 void net_make(const struct plan *p);
 
-/* child.c: start the command; its ends of the streams are closed here. */
+/* child.c: complete its environment and start the command; its ends of the
+ * streams are closed here. */
 struct child {
 	int pid;
 	int master;	  /* of the terminal; -1: none */
 	int in, out, err; /* our ends; -1: none, or the terminal */
 };
-void child_start(struct child *c, const struct plan *p);
+void child_start(struct child *c, struct plan *p);
 
 /* user.c */
 struct user {

@@ -5,7 +5,8 @@
 #include "vmm/guest-init/sys.h"
 #include "vmm/guest-init/text.h"
 
-static char file[256 * 1024];
+/* One more, to tell what is too long. */
+static char file[LAUNCH_PLAN_MAX + 1];
 
 static void read_file(struct plan *p)
 {
@@ -15,10 +16,10 @@ static void read_file(struct plan *p)
 
 	if (fd < 0)
 		fail("cannot open", "/" LAUNCH_PLAN, fd);
-	while ((n = sys_read(fd, file + len, sizeof(file) - 1 - len)) > 0)
+	while ((n = sys_read(fd, file + len, sizeof(file) - len)) > 0)
 		len += (unsigned long)n;
 	sys_close(fd);
-	if (len >= sizeof(file) - 1)
+	if (len > LAUNCH_PLAN_MAX)
 		fail("too long:", "/" LAUNCH_PLAN, 0);
 	p->words = file;
 	p->end = file + len;
@@ -53,7 +54,7 @@ static unsigned list(const struct plan *p, const char *key, const char **words)
 	unsigned n = 0;
 
 	while ((word = plan_next(p, key, &at))) {
-		if (n == ARGS_MAX)
+		if (n == LAUNCH_WORDS_MAX)
 			fail("too many words of", key, 0);
 		words[n++] = word;
 	}

@@ -103,6 +103,35 @@ static void put_words(const struct launch_plan *p, struct buf *words)
 		put_word(words, "arg", *a);
 }
 
+static size_t count(const char *const *words)
+{
+	size_t n = 0;
+
+	while (words && words[n])
+		n++;
+	return n;
+}
+
+/* Init could only say so after a boot. */
+static int check_words(const struct launch_plan *p, const struct buf *words,
+		       struct err *err)
+{
+	if (count(p->argv) > LAUNCH_WORDS_MAX)
+		return err_set(err, E2BIG,
+			       "the command has %zu words, and at most %d fit",
+			       count(p->argv), LAUNCH_WORDS_MAX);
+	if (count(p->env) > LAUNCH_WORDS_MAX)
+		return err_set(err, E2BIG,
+			       "--env: %zu variables, and at most %d fit",
+			       count(p->env), LAUNCH_WORDS_MAX);
+	if (words->len > LAUNCH_PLAN_MAX)
+		return err_set(err, E2BIG,
+			       "the command and its environment are %zu KiB "
+			       "long, and at most %d fit",
+			       words->len / 1024, LAUNCH_PLAN_MAX / 1024);
+	return 0;
+}
+
 /*
  * The archive.
  */
@@ -134,6 +163,8 @@ int launch_plan_write(const struct launch_plan *p, struct buf *b,
 	cpio_end(b);
 	if (r == 0 && (buf_error(&words) < 0 || buf_error(b) < 0))
 		r = err_set(err, ENOMEM, "out of memory");
+	if (r == 0)
+		r = check_words(p, &words, err);
 	buf_fini(&words);
 	return r;
 }

@@ -58,8 +58,8 @@ struct launch_plan {
 /*
  * launch_plan_write - append the archive to @b.
  *
- * Return: 0; -ENODEV if the kernel lacks a driver that the plan needs; -errno;
- * all with a sentence.
+ * Return: 0; -ENODEV if the kernel lacks a driver that the plan needs; -E2BIG
+ * if init has no room for so long a command; -errno; all with a sentence.
  */
 int launch_plan_write(const struct launch_plan *p, struct buf *b,
 		      struct err *err);

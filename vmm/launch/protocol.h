@@ -53,6 +53,11 @@
 #define LAUNCH_TTY_OUT 2
 #define LAUNCH_TTY_ERR 4
 
+/* What init has room for: bytes of LAUNCH_PLAN, words of the command, and as
+ * many of its environment. */
+#define LAUNCH_PLAN_MAX	 (2 * 1024 * 1024)
+#define LAUNCH_WORDS_MAX 65536
+
 /* Of the control port, with its newline. */
 #define LAUNCH_LINE_MAX 512
 

@@ -161,6 +161,43 @@ START_TEST(every_wish_is_a_word)
 }
 END_TEST
 
+START_TEST(command_that_init_has_no_room_for_is_refused)
+{
+	const size_t n = LAUNCH_WORDS_MAX + 1, len = LAUNCH_PLAN_MAX;
+	const char **many = calloc(n + 1, sizeof(*many));
+	const char *word[] = {"echo", NULL, NULL};
+	char *text = malloc(len + 1);
+
+	ck_assert_ptr_nonnull(many);
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < n; i++)
+		many[i] = "x";
+	plan.argv = many;
+	ck_assert_int_eq(launch_plan_write(&plan, &b, &err), -E2BIG);
+	ck_assert_str_eq(err.msg,
+			 "the command has 65537 words, and at most 65536 fit");
+	many[n - 1] = NULL;
+	ck_assert_int_eq(launch_plan_write(&plan, &b, &err), 0);
+	plan.argv = words;
+	many[n - 1] = "x";
+	plan.env = many;
+	ck_assert_int_eq(launch_plan_write(&plan, &b, &err), -E2BIG);
+	ck_assert_str_eq(err.msg,
+			 "--env: 65537 variables, and at most 65536 fit");
+	plan.env = NULL;
+	memset(text, 'x', len);
+	text[len] = '\0';
+	word[1] = text;
+	plan.argv = word;
+	ck_assert_int_eq(launch_plan_write(&plan, &b, &err), -E2BIG);
+	ck_assert_str_eq(err.msg,
+			 "the command and its environment are 2048 KiB long, "
+			 "and at most 2048 fit");
+	free(text);
+	free(many);
+}
+END_TEST
+
 START_TEST(disk_root_names_device_and_type)
 {
 	plan.root = LAUNCH_ROOT_RWDISK;
@@ -184,6 +221,7 @@ int main(void)
 	tcase_add_test(tc, missing_driver_is_named_with_what_needs_it);
 	tcase_add_test(tc, optional_driver_may_be_missing);
 	tcase_add_test(tc, every_wish_is_a_word);
+	tcase_add_test(tc, command_that_init_has_no_room_for_is_refused);
 	tcase_add_test(tc, disk_root_names_device_and_type);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
