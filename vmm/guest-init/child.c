@@ -143,7 +143,9 @@ __attribute__((noreturn)) static void run_command(const struct plan *p)
 	const char *path = env(p, "PATH");
 	long r;
 
-	if (*text_find(p->argv[0], '/'))
+	if (!*p->argv[0]) /* no folder of PATH */
+		r = -ENOENT;
+	else if (*text_find(p->argv[0], '/'))
 		r = execute(p, p->argv[0]);
 	else
 		r = execute_in_path(p, path ? path : DEFAULT_PATH);

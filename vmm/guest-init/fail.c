@@ -11,6 +11,8 @@ int fail_control = -1;
 
 const char *error_text(long error)
 {
+	static struct text number;
+
 	switch (-error) {
 	case ENOENT:
 		return "No such file or directory";
@@ -38,11 +40,25 @@ const char *error_text(long error)
 		return "Too many levels of symbolic links";
 	case E2BIG:
 		return "Argument list too long";
+	case ENAMETOOLONG:
+		return "File name too long";
+	case EIO:
+		return "Input/output error";
+	case ENOSPC:
+		return "No space left on device";
+	case ENOTCONN:
+		return "Transport endpoint is not connected";
+	case ETXTBSY:
+		return "Text file busy";
 	case ETIMEDOUT:
 		return "It did not come";
 	default:
-		return "Error";
+		break;
 	}
+	number.len = 0;
+	text_put(&number, "error ");
+	text_put_number(&number, (uint64_t)-error);
+	return number.at;
 }
 
 __attribute__((noreturn)) static void power_off(void)

@@ -27,12 +27,14 @@ static void make_dir(const char *path)
 /* And all above it. */
 static void make_dirs(const char *path)
 {
-	struct text t = {.len = 0};
+	static char above[4096]; /* PATH_MAX: no path is longer */
+	const size_t len = strlen(path);
 
-	for (const char *at = path; *at; at++) {
-		if (*at == '/' && at > path)
-			(void)sys_mkdir(t.at, 0755);
-		text_put_len(&t, at, 1);
+	for (size_t i = 0; i < len && i < sizeof(above) - 1; i++) {
+		if (path[i] == '/' && i > 0)
+			(void)sys_mkdir(above, 0755);
+		above[i] = path[i];
+		above[i + 1] = '\0';
 	}
 	make_dir(path);
 }
