@@ -12,10 +12,11 @@
 #include "core/err.h"
 #include "vmm/cli/launch.h"
 
-/* The kernel's own folders are the guest's. */
+/* Folders of the kernel and of the running system are the guest's own. */
 static int check_place(const char *path, struct err *err)
 {
-	static const char *const taken[] = {"/", "/dev", "/proc", "/sys"};
+	static const char *const taken[] = {"/", "/dev", "/proc", "/sys",
+					    "/run"};
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
 		if (strcmp(path, taken[i]) == 0)

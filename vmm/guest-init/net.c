@@ -175,6 +175,20 @@ static long write_file(const char *path, const struct text *t)
 	return r;
 }
 
+/* Is what is written to /etc kept? */
+static bool keeps_etc(const struct plan *p)
+{
+	const char *at = NULL, *spec;
+
+	while ((spec = plan_next(p, "mount", &at))) {
+		const char *mode = text_find(spec, ':');
+
+		if (text_is(mode, ":rw:/etc") || text_is(mode, ":ro:/etc"))
+			return true;
+	}
+	return text_behind(p->root, "rwdisk:") != NULL;
+}
+
 /*
  * The one of the root is the host's, or a link to nowhere; if what is written
  * there is lost with the guest it becomes a link to ours, else ours hides it.
@@ -183,7 +197,7 @@ static void name_servers(const struct plan *p, const struct text *lines)
 {
 	if (lines->len == 0 || write_file(RESOLV, lines) < 0)
 		return;
-	if (text_behind(p->root, "rwdisk:")) {
+	if (keeps_etc(p)) {
 		(void)sys_mount(RESOLV, "/etc/resolv.conf", 0, MS_BIND, 0);
 		return;
 	}

@@ -12,3 +12,14 @@ out_is "$stream_sum
 1500
 /sys/class/net/eth0/queues/rx-1"
 [ "$(cat data.img.back)" = "$stream_bytes $stream_sum" ] || fail "what the guest sent is not what arrived: $(cat data.img.back)"
+
+# A name server for the guest leaves that of a folder that is shared as it is.
+cat >etc.sh <<'END'
+before=$(ls -l /etc/resolv.conf; cat /etc/resolv.conf)
+"$@" || exit
+[ "$before" = "$(ls -l /etc/resolv.conf; cat /etc/resolv.conf)" ] || exit 99
+END
+wrapper=(unshare -n bash etc.sh)
+launch --rw /etc --net tap=moat1,address=192.168.78.2/24,dns=192.168.78.9 -- cat /etc/resolv.conf
+ended_with 0
+out_is "nameserver 192.168.78.9"

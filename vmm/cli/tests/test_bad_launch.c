@@ -114,6 +114,8 @@ START_TEST(folders_that_cannot_be_at_their_place)
 	REFUSED("moat: --share '/proc': '/proc' cannot be shared at its "
 		"place\n",
 		"--share", "/proc");
+	REFUSED("moat: --rw '/run': '/run' cannot be shared at its place\n",
+		"--rw", "/run");
 }
 END_TEST
 
