@@ -3,6 +3,7 @@
  * Options of "moat run -- COMMAND".
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,10 +75,27 @@ int set_name(struct settings *s, const char *value, struct err *err)
 	return r;
 }
 
+/* A variable that is given again has its new value alone. */
+static bool replace_env(struct settings *s, const char *word)
+{
+	const size_t len = strcspn(word, "=") + 1;
+
+	for (size_t i = 0; i < s->nenv; i++) {
+		if (strncmp(s->env[i], word, len) == 0) {
+			s->env[i] = word;
+			return true;
+		}
+	}
+	return false;
+}
+
 int settings_add_env(struct settings *s, const char *word, struct err *err)
 {
-	const char **env = reallocarray(s->env, s->nenv + 2, sizeof(*s->env));
+	const char **env;
 
+	if (replace_env(s, word))
+		return 0;
+	env = reallocarray(s->env, s->nenv + 2, sizeof(*s->env));
 	if (!env)
 		return err_set(err, ENOMEM, "out of memory");
 	s->env = env;

@@ -454,6 +454,10 @@ START_TEST(variables_add_up)
 	ck_assert_str_eq(s.env[2], "MOAT_TEST_A=here");
 	ck_assert_str_eq(s.env[3], "C=");
 	ck_assert_ptr_null(s.env[4]);
+	good("--env", "AB=x", "--env", "A=2");
+	ck_assert_uint_eq(s.nenv, 5);
+	ck_assert_str_eq(s.env[0], "A=2");
+	ck_assert_str_eq(s.env[4], "AB=x");
 	bad("--env '=x': expected KEY=VALUE or KEY", "--env", "=x");
 	bad("--env '': expected KEY=VALUE or KEY", "--env", "");
 	bad("--pwd 'x': expected an absolute path", "--pwd", "x");
