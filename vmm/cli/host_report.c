@@ -28,7 +28,9 @@ static void report_no_device(const struct mach_host *h, FILE *out)
 	else if (h->in_vm)
 		fprintf(out,
 			"         This is a virtual machine without nested "
-			"virtualization: its host has to allow it.\n");
+			"virtualization: its host has to allow it.\n"
+			"         'tools/kvm-host COMMAND' runs a command in "
+			"an emulated host, slowly.\n");
 	else
 		fprintf(out,
 			"         The processor shows neither svm nor vmx: "

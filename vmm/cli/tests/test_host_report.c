@@ -65,6 +65,7 @@ START_TEST(missing_device_is_explained_by_the_processor)
 	h.in_vm = true;
 	report(&h, false);
 	has("This is a virtual machine without nested virtualization");
+	has("'tools/kvm-host COMMAND' runs a command in an emulated host");
 	h.cpu_flag = true;
 	report(&h, false);
 	has("modprobe kvm-amd");
