@@ -43,12 +43,14 @@ void guard_die(int sig)
 }
 
 /* End the process here and now. */
-__attribute__((noreturn)) static void leave(enum guard_cause cause, int sig)
+__attribute__((noreturn)) static void leave(struct guard *g,
+					    enum guard_cause cause, int sig)
 {
+	g->ops->leaves(g);
 	if (cause == GUARD_SIGNAL)
 		guard_die(sig);
 	terminal_close();
-	_exit(cause == GUARD_TIMEOUT ? STATUS_TIMEOUT : STATUS_OK);
+	_exit(cause == GUARD_TIMEOUT ? STATUS_TIMEOUT : g->ops->user_status);
 }
 
 void guard_report_timeout(const struct guard *g)
@@ -79,7 +81,7 @@ static void want_end(struct guard *g, enum guard_cause cause, int sig)
 		return;
 	if (cause == GUARD_TIMEOUT)
 		guard_report_timeout(g);
-	leave(cause, sig);
+	leave(g, cause, sig);
 }
 
 /* By SIGTSTP itself, not by SIGSTOP: the kernel knows when there is no shell
@@ -109,7 +111,7 @@ static bool insists(struct guard *g)
 
 static bool is_forwarded(struct guard *g, int sig)
 {
-	return g->forward && !insists(g) && g->forward(g, sig);
+	return g->ops->forward && !insists(g) && g->ops->forward(g, sig);
 }
 
 static void on_signal(struct guard *g, int sig)
@@ -120,10 +122,10 @@ static void on_signal(struct guard *g, int sig)
 		break;
 	case SIGCONT:
 		terminal_resume();
-		g->resized(g);
+		g->ops->resized(g);
 		break;
 	case SIGWINCH:
-		g->resized(g);
+		g->ops->resized(g);
 		break;
 	default:
 		if (!is_forwarded(g, sig))
@@ -162,7 +164,7 @@ static void check_clock(struct guard *g, uint64_t now)
 		if (cause == GUARD_TIMEOUT)
 			guard_report_timeout(g);
 		report("the machine does not stop, leaving it");
-		leave(cause, sig);
+		leave(g, cause, sig);
 	}
 	if (g->timeout_ms && cause == GUARD_NONE && now >= g->deadline_ms)
 		want_end(g, GUARD_TIMEOUT, 0);
@@ -232,16 +234,14 @@ static void add_signals(sigset_t *set, const int *sigs, size_t n)
 	}
 }
 
-int guard_start(struct guard *g, uint64_t timeout_ms,
-		void (*resized)(struct guard *g),
-		bool (*forward)(struct guard *g, int sig), struct err *err)
+int guard_start(struct guard *g, const struct guard_ops *ops,
+		uint64_t timeout_ms, struct err *err)
 {
 	sigset_t set;
 	int r;
 
 	*g = (struct guard){
-		.resized = resized,
-		.forward = forward,
+		.ops = ops,
 		.signal_fd = -1,
 		.wake_fd = -1,
 		.timeout_ms = timeout_ms,
@@ -250,7 +250,7 @@ int guard_start(struct guard *g, uint64_t timeout_ms,
 	pthread_mutex_init(&g->lock, NULL);
 	sigemptyset(&set);
 	add_signals(&set, watched, ARRAY_SIZE(watched));
-	if (forward)
+	if (ops->forward)
 		add_signals(&set, forwarded, ARRAY_SIZE(forwarded));
 	(void)pthread_sigmask(SIG_BLOCK, &set, &g->old_mask);
 	r = start_thread(g, &set);

@@ -9,8 +9,8 @@
  * SIGINT, SIGTERM, SIGHUP, the timeout: the machine is asked to stop; the
  * second signal, or GUARD_GRACE_MS later, and the process ends at once, with
  * the terminal restored.  So it does when there is no machine yet.
- * With a forward function, that is asked first, for SIGQUIT, SIGUSR1 and
- * SIGUSR2, too; three signals within GUARD_INSIST_MS end the run all the same.
+ * Where signals are forwarded, SIGQUIT, SIGUSR1 and SIGUSR2 are, too; three
+ * signals within GUARD_INSIST_MS end the run all the same.
  * SIGTSTP and SIGCONT: the terminal is restored, and raw again.
  * SIGWINCH and SIGCONT: the terminal may have another size.
  *
@@ -38,10 +38,21 @@ enum guard_cause {
 	GUARD_TIMEOUT,
 };
 
-struct guard {
-	void (*resized)(struct guard *g); /* on the guard's thread */
-	/* A signal: is it the guest's?  On the guard's thread.  NULL: never. */
+struct guard;
+
+/* All on the guard's thread. */
+struct guard_ops {
+	/* The terminal may have another size. */
+	void (*resized)(struct guard *g);
+	/* The process ends here and now: remove what would stay behind it. */
+	void (*leaves)(struct guard *g);
+	/* A signal: is it the guest's?  May be NULL: never. */
 	bool (*forward)(struct guard *g, int sig);
+	int user_status; /* of a run that the user has ended */
+};
+
+struct guard {
+	const struct guard_ops *ops;
 	pthread_t thread;
 	int signal_fd, wake_fd;
 	sigset_t old_mask;
@@ -59,15 +70,13 @@ struct guard {
 /*
  * guard_start - from now on; the timeout begins.
  * @timeout_ms: 0: none
- * @forward: may be NULL
  *
  * Blocks the signals in the calling thread, and so in all that it makes.
  *
  * Return: 0 or -errno with a sentence.
  */
-int guard_start(struct guard *g, uint64_t timeout_ms,
-		void (*resized)(struct guard *g),
-		bool (*forward)(struct guard *g, int sig), struct err *err);
+int guard_start(struct guard *g, const struct guard_ops *ops,
+		uint64_t timeout_ms, struct err *err);
 /* Ends the thread and unblocks the signals. */
 void guard_end(struct guard *g);
 

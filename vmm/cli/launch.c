@@ -30,6 +30,18 @@ static bool on_guard_signal(struct guard *g, int sig)
 	return session_signal(&of_guard(g)->session, sig);
 }
 
+static void on_guard_leaves(struct guard *g)
+{
+	service_forget(&of_guard(g)->service);
+}
+
+static const struct guard_ops guard_ops = {
+	.resized = on_guard_resized,
+	.leaves = on_guard_leaves,
+	.forward = on_guard_signal,
+	.user_status = STATUS_SIGNAL + SIGTERM,
+};
+
 static void on_news(struct session *s)
 {
 	launch_news(container_of(s, struct launch, session));
@@ -141,8 +153,8 @@ static int run_guarded(struct launch *l, struct err *err)
 {
 	int status = STATUS_LAUNCH;
 
-	if (guard_start(&l->guard, l->settings->timeout_ms, on_guard_resized,
-			on_guard_signal, err) < 0)
+	if (guard_start(&l->guard, &guard_ops, l->settings->timeout_ms, err) <
+	    0)
 		return STATUS_LAUNCH;
 	if (launch_make_streams(l, err) == 0)
 		status = make_and_run(l, err);

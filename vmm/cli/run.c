@@ -95,6 +95,17 @@ static void on_guard_resized(struct guard *g)
 	host_console_resized(&of_guard(g)->console);
 }
 
+static void on_guard_leaves(struct guard *g)
+{
+	service_forget(&of_guard(g)->service);
+}
+
+static const struct guard_ops guard_ops = {
+	.resized = on_guard_resized,
+	.leaves = on_guard_leaves,
+	.user_status = STATUS_OK,
+};
+
 static bool may_read_terminal(struct host_console *c)
 {
 	(void)c;
@@ -316,8 +327,7 @@ static int guarded_run(struct run *run, struct err *err)
 	const struct settings *s = run->settings;
 	int status;
 
-	if (guard_start(&run->guard, s->timeout_ms, on_guard_resized, NULL,
-			err) < 0)
+	if (guard_start(&run->guard, &guard_ops, s->timeout_ms, err) < 0)
 		return STATUS_HOST;
 	status = make_and_run(run, err);
 	guard_end(&run->guard);

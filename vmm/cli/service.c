@@ -220,6 +220,12 @@ int service_init(struct service *s, const struct service_ops *ops,
 	return 0;
 }
 
+void service_forget(const struct service *s)
+{
+	if (s->fd >= 0)
+		registry_remove(s->dir, s->name);
+}
+
 void service_fini(struct service *s)
 {
 	if (s->fd >= 0) {

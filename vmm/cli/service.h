@@ -64,6 +64,10 @@ int service_init(struct service *s, const struct service_ops *ops,
 		 const char *name, const char *const *words, struct err *err);
 void service_fini(struct service *s);
 
+/* The process ends without service_fini(): remove its sockets.  Any thread;
+ * nothing is freed. */
+void service_forget(const struct service *s);
+
 /* Return: 0 or -errno; detach in any case. */
 int service_attach(struct service *s, struct loop *loop, struct err *err);
 /* The loop does not run. */

@@ -127,6 +127,17 @@ static int bind_as(int fd, const struct sockaddr_un *a)
 								    : 0;
 }
 
+/* The socket of its name, and that of its control. */
+static void remove_files(const char *dir, const char *name,
+			 const struct sockaddr_un *a)
+{
+	AUTO_FREE char *control = registry_control_path(dir, name);
+
+	(void)unlink(a->sun_path);
+	if (control)
+		(void)unlink(control);
+}
+
 /* What processes that were killed have left. */
 static void prune(const char *dir)
 {
@@ -165,7 +176,7 @@ void registry_remove(const char *dir, const char *name)
 	struct sockaddr_un a;
 
 	if (address(&a, dir, name, NULL) == 0)
-		(void)unlink(a.sun_path);
+		remove_files(dir, name, &a);
 }
 
 char *registry_control_path(const char *dir, const char *name)
@@ -190,7 +201,7 @@ int registry_connect(const char *dir, const char *name, struct err *err)
 		return r;
 	r = try_connect(&a);
 	if (r == -ECONNREFUSED)
-		(void)unlink(a.sun_path);
+		remove_files(dir, name, &a);
 	if (r == -ECONNREFUSED || r == -ENOENT)
 		return err_set(err, ENOENT, "no guest called '%s' runs", name);
 	if (r < 0)
@@ -212,7 +223,7 @@ static char *name_of(const char *dir, const char *file)
 	    address(&a, dir, name, NULL) < 0)
 		return NULL;
 	if (is_stale(&a)) {
-		(void)unlink(a.sun_path);
+		remove_files(dir, name, &a);
 		return NULL;
 	}
 	return take_ptr(&name);

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,35 @@ START_TEST(machine_that_does_not_stop_is_left)
 		  REASON "moat: timeout: the guest has not ended after 1 s\n"
 			 "moat: the machine does not stop, leaving it\n");
 	ck_assert_double_gt(seconds() - start, 5.0);
+}
+END_TEST
+
+/* How it ends, the name of a guest is free then, and so is that of a later
+ * one whose process gets the same number. */
+START_TEST(run_that_is_left_leaves_no_socket)
+{
+	char dir[] = "/tmp/moat-left-XXXXXX", pattern[80], moat[64];
+	glob_t g;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+	(void)snprintf(moat, sizeof(moat), "%s/moat", dir);
+	(void)snprintf(pattern, sizeof(pattern), "%s/*", moat);
+	ck_assert_int_eq(
+		RUN("run", "--timeout", "1s", "--kernel", "new-waits").status,
+		124);
+	ck_assert_int_eq(glob(pattern, 0, NULL, &g), GLOB_NOMATCH);
+	ck_assert_int_eq(
+		RUN("run", "--timeout", "1s", "--kernel", "stuck").status, 124);
+	ck_assert_int_eq(glob(pattern, 0, NULL, &g), GLOB_NOMATCH);
+	ck_assert_int_eq(RUN("run", "--timeout", "1s", "--kernel", "stuck",
+			     "--root", "/", "--", "true")
+				 .status,
+			 124);
+	ck_assert_int_eq(glob(pattern, 0, NULL, &g), GLOB_NOMATCH);
+	ck_assert_int_eq(unsetenv("XDG_RUNTIME_DIR"), 0);
+	ck_assert_int_eq(rmdir(moat), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
 
@@ -569,6 +599,7 @@ int main(void)
 	tcase_add_test(tc, timeout_is_124);
 	tcase_add_test(tc, timeout_counts_before_the_machine_stands);
 	tcase_add_test(tc, machine_that_does_not_stop_is_left);
+	tcase_add_test(tc, run_that_is_left_leaves_no_socket);
 	tcase_add_test(tc, host_fault_is_1);
 	tcase_add_test(tc, with_a_command_failures_of_ours_are_125);
 	tcase_add_test(tc, wrong_usage_is_2);

@@ -132,14 +132,27 @@ START_TEST(name_is_taken_once)
 }
 END_TEST
 
+static void make_control(const char *name)
+{
+	char *path = registry_control_path(dir, name);
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fclose(f);
+	free(path);
+}
+
 START_TEST(what_a_dead_process_left_is_removed)
 {
 	char **names;
 
 	close(registry_add(dir, "a", &err));
+	make_control("a");
 	ck_assert(exists("a.sock"));
+	ck_assert(exists("a.control"));
 	ck_assert_int_eq(registry_list(dir, &names, &err), 0);
 	ck_assert(!exists("a.sock"));
+	ck_assert(!exists("a.control"));
 	close(registry_add(dir, "a", &err));
 	ck_assert_int_eq(registry_connect(dir, "a", &err), -ENOENT);
 	ck_assert(!exists("a.sock"));
