@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "vmm/cli/status.h"
 #include "vmm/cli/terminal.h"
 #include "vmm/cli/trim.h"
+#include "vmm/machine/host.h"
 #include "vmm/machine/machine.h"
 
 /* Times 100 ms for a reader who does not, once the end has been asked for. */
@@ -359,6 +361,19 @@ static int run_with_console(struct run *run, struct err *err)
 	return status;
 }
 
+/* Reserving it costs nothing, and so succeeds. */
+static void check_memory(const struct mach_config *c)
+{
+	const uint64_t host = mach_host_memory();
+
+	if (host && c->memory > host)
+		report("--memory: the guest may take %" PRIu64
+		       " MiB and this host has %" PRIu64
+		       ", swap included: if it does, the host's kernel ends "
+		       "the run",
+		       c->memory >> 20, host >> 20);
+}
+
 int command_run(struct settings *s, struct err *err)
 {
 	struct run *run;
@@ -366,15 +381,16 @@ int command_run(struct settings *s, struct err *err)
 
 	if (mach_config_check(&s->machine, err) < 0)
 		return s->command ? STATUS_LAUNCH : STATUS_USAGE;
-	if (s->command)
-		return launch_run(s, err);
-	if (!s->machine.kernel) {
+	if (!s->command && !s->machine.kernel) {
 		(void)err_set(err, EINVAL,
 			      "--kernel is missing: it names the guest's "
 			      "kernel (vmlinux or bzImage); or give a command "
 			      "behind --");
 		return STATUS_USAGE;
 	}
+	check_memory(&s->machine);
+	if (s->command)
+		return launch_run(s, err);
 	run = calloc(1, sizeof(*run));
 	if (!run) {
 		(void)err_set(err, ENOMEM, "out of memory");

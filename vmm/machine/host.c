@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -97,4 +98,13 @@ void mach_host_probe(struct mach_host *ret_h)
 	vm_probe(&ret_h->kvm);
 	probe_cpuinfo(ret_h);
 	probe_meminfo(ret_h);
+}
+
+uint64_t mach_host_memory(void)
+{
+	struct sysinfo i;
+
+	if (sysinfo(&i) < 0)
+		return 0;
+	return ((uint64_t)i.totalram + i.totalswap) * i.mem_unit;
 }

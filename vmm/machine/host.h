@@ -25,4 +25,7 @@ struct mach_host {
 
 void mach_host_probe(struct mach_host *ret_h);
 
+/* All that the host has, swap included; bytes; 0: unknown. */
+uint64_t mach_host_memory(void);
+
 #endif

@@ -613,3 +613,8 @@ void mach_host_probe(struct mach_host *ret_h)
 		.address_space = UINT64_MAX,
 	};
 }
+
+uint64_t mach_host_memory(void)
+{
+	return GIB(8);
+}

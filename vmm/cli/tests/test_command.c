@@ -163,6 +163,17 @@ START_TEST(run_that_is_left_leaves_no_socket)
 }
 END_TEST
 
+START_TEST(memory_beyond_the_host_is_told)
+{
+	result_is(RUN("run", "--memory", "8G", "--kernel", "poweroff"), 0, "",
+		  REASON);
+	result_is(RUN("run", "--memory", "9G", "--kernel", "poweroff"), 0, "",
+		  "moat: --memory: the guest may take 9216 MiB and this host "
+		  "has 8192, swap included: if it does, the host's kernel "
+		  "ends the run\n" REASON);
+}
+END_TEST
+
 START_TEST(host_fault_is_1)
 {
 	result_is(RUN("run", "--kernel", "fail"), 1, "",
@@ -600,6 +611,7 @@ int main(void)
 	tcase_add_test(tc, timeout_counts_before_the_machine_stands);
 	tcase_add_test(tc, machine_that_does_not_stop_is_left);
 	tcase_add_test(tc, run_that_is_left_leaves_no_socket);
+	tcase_add_test(tc, memory_beyond_the_host_is_told);
 	tcase_add_test(tc, host_fault_is_1);
 	tcase_add_test(tc, with_a_command_failures_of_ours_are_125);
 	tcase_add_test(tc, wrong_usage_is_2);
