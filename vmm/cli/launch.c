@@ -195,6 +195,8 @@ static int run_reported(struct launch *l, struct err *err)
 	int status;
 
 	l->times.start = launch_now();
+	if (launch_open_junit(l, err) < 0)
+		return STATUS_LAUNCH;
 	status = run_named(l, err);
 	if (err->msg[0]) {
 		l->trouble = "moat";

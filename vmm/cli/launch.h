@@ -7,6 +7,7 @@
 #define MOAT_VMM_CLI_LAUNCH_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "core/buf.h"
 #include "core/loop.h"
@@ -61,6 +62,7 @@ struct launch {
 	bool draining;
 	unsigned caught_up, wanted; /* streams */
 	unsigned drain_waits;
+	FILE *junit; /* NULL: none */
 	/* What kept the command from its end, for the report; NULL: nothing. */
 	const char *trouble;
 	char why[256];
@@ -92,8 +94,9 @@ double launch_now(void);
 void launch_report_times(const struct launch *l,
 			 const struct session_news *news);
 
-/* launch_end.c: write settings.junit_path.  Return: 0 or -errno with a
- * sentence. */
+/* launch_end.c: open settings.junit_path, if there is one, before anything is
+ * started; write and close it.  Return: 0 or -errno with a sentence. */
+int launch_open_junit(struct launch *l, struct err *err);
 int launch_write_junit(struct launch *l, int status, struct err *err);
 /* Say how it ended, and note it for that report.  Return: moat's exit status. */
 int launch_report(struct launch *l, enum mach_outcome outcome);

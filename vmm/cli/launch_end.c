@@ -218,6 +218,24 @@ int launch_report(struct launch *l, enum mach_outcome outcome)
 	return lost && status == 0 ? STATUS_LAUNCH : status;
 }
 
+int launch_open_junit(struct launch *l, struct err *err)
+{
+	const struct settings *s = l->settings;
+	int fd;
+
+	if (!s->junit_path)
+		return 0;
+	fd = output_file_open(s, "--junit '", s->junit_path, err);
+	if (fd < 0)
+		return fd;
+	l->junit = fdopen(fd, "w");
+	if (!l->junit) {
+		close(fd);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 int launch_write_junit(struct launch *l, int status, struct err *err)
 {
 	const struct settings *s = l->settings;
@@ -229,22 +247,13 @@ int launch_write_junit(struct launch *l, int status, struct err *err)
 		.trouble = l->trouble,
 		.text = l->why,
 	};
-	FILE *f;
-	int fd, r;
+	int r;
 
-	if (!s->junit_path)
+	if (!l->junit)
 		return 0;
-	fd = output_file_open(s, "--junit '", s->junit_path, err);
-	if (fd < 0)
-		return fd;
-	f = fdopen(fd, "w");
-	if (!f) {
-		close(fd);
-		return err_set(err, ENOMEM, "out of memory");
-	}
-	junit_write(&j, f);
-	r = ferror(f) ? -EIO : 0;
-	if (fclose(f) != 0)
+	junit_write(&j, l->junit);
+	r = ferror(l->junit) ? -EIO : 0;
+	if (fclose(l->junit) != 0)
 		r = -errno;
 	return r < 0 ? err_errno(err, -r, "--junit '%.120s': cannot write",
 				 s->junit_path)

@@ -183,6 +183,9 @@ START_TEST(reports_that_cannot_be_written)
 	REFUSED("moat: --log 'gone/log': cannot open: No such file or "
 		"directory\n",
 		"--log", "gone/log");
+	REFUSED("moat: --junit 'gone/report': cannot open: No such file or "
+		"directory\n",
+		"--junit", "gone/report");
 }
 END_TEST
 
