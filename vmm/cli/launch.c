@@ -78,6 +78,13 @@ static void boot_takes_too_long(struct loop_timer *t)
 	mach_stop(l->m);
 }
 
+uint64_t launch_boot_ms(const struct launch *l)
+{
+	const uint64_t ms = l->settings->test_boot_ms;
+
+	return ms ? ms : LAUNCH_BOOT_MS;
+}
+
 static int watch_boot(struct launch *l, struct err *err)
 {
 	int r;
@@ -86,7 +93,7 @@ static int watch_boot(struct launch *l, struct err *err)
 	r = loop_timer_add(mach_loop(l->m), &l->boot_timer);
 	if (r < 0)
 		return err_errno(err, -r, "cannot watch the boot");
-	loop_timer_set(&l->boot_timer, LAUNCH_BOOT_MS * UINT64_C(1000000));
+	loop_timer_set(&l->boot_timer, launch_boot_ms(l) * UINT64_C(1000000));
 	return 0;
 }
 

@@ -88,6 +88,9 @@ void launch_news(struct launch *l);
 /* The window may have another size; any thread. */
 void launch_resized(struct launch *l);
 
+/* launch.c: LAUNCH_BOOT_MS, or what a test has asked for. */
+uint64_t launch_boot_ms(const struct launch *l);
+
 /* launch_times.c */
 double launch_now(void);
 /* With --verbose: where the time has gone, for a command that ended. */

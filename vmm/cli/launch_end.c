@@ -73,8 +73,8 @@ static int end_by_stuck_boot(struct launch *l)
 	report_kernel(l);
 	conclude(l, "moat",
 		 "the guest did not start: its kernel had not come to its "
-		 "first process after %d s",
-		 LAUNCH_BOOT_MS / 1000);
+		 "first process after %g s",
+		 (double)launch_boot_ms(l) / 1000);
 	return STATUS_LAUNCH;
 }
 

@@ -34,6 +34,7 @@ struct settings {
 	enum settings_output output;
 	const char *output_path;  /* with OUTPUT_FILE */
 	uint64_t timeout_ms;	  /* 0: none */
+	uint64_t test_boot_ms;	  /* MOAT_TEST boot=TIME; 0: as always */
 	unsigned verbosity;	  /* 0 to 2 */
 	const char *config_path;  /* NULL: none */
 	const char *trace_path;	  /* NULL: none */

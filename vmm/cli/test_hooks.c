@@ -35,6 +35,8 @@ static int set_hook(struct settings *s, const struct keys_item *item,
 	if (item->key && strcmp(item->key, "ids") == 0)
 		return value_count(item->value, 0, FIRST_ID_MAX,
 				   &s->machine.test.first_id, err);
+	if (item->key && strcmp(item->key, "boot") == 0)
+		return value_time(item->value, &s->test_boot_ms, err);
 	return err_set(err, EINVAL, "'%.40s' is unknown",
 		       item->key ? item->key : item->value);
 }

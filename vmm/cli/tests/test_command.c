@@ -123,6 +123,20 @@ START_TEST(timeout_counts_before_the_machine_stands)
 }
 END_TEST
 
+START_TEST(kernel_that_is_stuck_ends_a_command_without_a_timeout)
+{
+	ck_assert_int_eq(setenv("MOAT_TEST", "boot=1s", 1), 0);
+	result_is(RUN("run", "--kernel", "print here I stay\\n;wait", "--root",
+		      "/", "--", "true"),
+		  125, "",
+		  "moat: warn: MOAT_TEST is set: this machine is for tests\n"
+		  "moat: guest: here I stay\n"
+		  "moat: the guest did not start: its kernel had not come to "
+		  "its first process after 1 s\n");
+	ck_assert_int_eq(unsetenv("MOAT_TEST"), 0);
+}
+END_TEST
+
 START_TEST(machine_that_does_not_stop_is_left)
 {
 	double start = seconds();
@@ -609,6 +623,8 @@ int main(void)
 	tcase_add_test(tc, panic_text_counts_with_no_output);
 	tcase_add_test(tc, timeout_is_124);
 	tcase_add_test(tc, timeout_counts_before_the_machine_stands);
+	tcase_add_test(tc,
+		       kernel_that_is_stuck_ends_a_command_without_a_timeout);
 	tcase_add_test(tc, machine_that_does_not_stop_is_left);
 	tcase_add_test(tc, run_that_is_left_leaves_no_socket);
 	tcase_add_test(tc, memory_beyond_the_host_is_told);
