@@ -740,21 +740,37 @@ START_TEST(a_missing_server_is_told)
 }
 END_TEST
 
-START_TEST(a_server_that_ends_at_once_is_told_with_its_last_words)
+/* The server is a script of the shell: it ends with status 5. */
+static void new_fs_by(const char *commands)
 {
 	char script[] = "/tmp/moat-server-XXXXXX";
 	int fd = mkstemp(script);
-	static const char text[] = "#!/bin/sh\necho I have no hands >&2\n"
-				   "exit 5\n";
 
-	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+	ck_assert_int_ge(dprintf(fd, "#!/bin/sh\n%s\nexit 5\n", commands), 0);
 	ck_assert_int_eq(fchmod(fd, 0755), 0);
 	close(fd);
 	ck_assert_int_eq(new_fs("/tmp", "t", script), -ECONNRESET);
+	unlink(script);
+}
+
+START_TEST(a_server_that_ends_at_once_is_told_with_its_last_words)
+{
+	new_fs_by("echo I have no hands >&2");
 	ck_assert_str_eq(err.msg,
 			 "the server of '/tmp' hung up during GET_FEATURES, "
 			 "ended with status 5: I have no hands");
-	unlink(script);
+}
+END_TEST
+
+/* What overlayfs does not go into. */
+START_TEST(a_server_in_rust_announces_no_mounts)
+{
+	new_fs_by("for word; do\n"
+		  "	[ $word != --no-announce-submounts ] || echo good >&2\n"
+		  "done");
+	ck_assert_str_eq(err.msg,
+			 "the server of '/tmp' hung up during GET_FEATURES, "
+			 "ended with status 5: good");
 }
 END_TEST
 
@@ -851,6 +867,7 @@ static void add_trouble(TCase *t)
 	tcase_add_test(t, a_missing_server_is_told);
 	tcase_add_test(t,
 		       a_server_that_ends_at_once_is_told_with_its_last_words);
+	tcase_add_test(t, a_server_in_rust_announces_no_mounts);
 }
 
 int main(void)
