@@ -30,7 +30,7 @@ _moat() {
 		fi
 	done
 	case $command in
-	stop | console) words=$(moat list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	stop | console | iommu | stats | balloon) words=$(moat list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	help) words="$(_moat_commands) options" ;;
 	esac
 	if [[ $word == -* ]]; then

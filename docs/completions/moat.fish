@@ -29,8 +29,18 @@ function __moat_behind_dashes
 	contains -- -- (commandline -opc)
 end
 
+# What completes the command behind the dashes
+function __moat_guest_command
+	set -l words (commandline -opc)
+	while test $words[1] != --
+		set -e words[1]
+	end
+	set -e words[1]
+	complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+
 complete -c moat -f -n "__fish_is_first_arg" -a "(__moat_commands)"
-complete -c moat -f -n "__fish_seen_subcommand_from stop console; and not __moat_behind_dashes" -a "(__moat_guests)"
+complete -c moat -f -n "__fish_seen_subcommand_from stop console iommu stats balloon; and not __moat_behind_dashes" -a "(__moat_guests)"
 complete -c moat -f -n "__fish_seen_subcommand_from help" -a "(__moat_commands) options"
-complete -c moat -F -n "not __fish_is_first_arg; and not __moat_behind_dashes" -a "(__moat_options)"
-complete -c moat -n __moat_behind_dashes -a "(__fish_complete_subcommand --commandline)"
+complete -c moat -F -n "not __fish_is_first_arg; and not __moat_behind_dashes; and not __fish_seen_subcommand_from stop console help list check version" -a "(__moat_options)"
+complete -c moat -n __moat_behind_dashes -a "(__moat_guest_command)"
