@@ -41,8 +41,8 @@ struct dma;
 struct dma_hold {
 	struct dma *dma;    /* NULL: nothing to release */
 	iova_t first, last; /* for the translator */
-	uint32_t cookie;    /* the translator's */
-	bool recalled;	    /* RECALL_BULK; then @dma only is filled */
+	uint32_t cookie;    /* the translator's; or the word that holds */
+	bool recalled;	    /* by a word; then first and last are not filled */
 };
 
 /* translate() is asked for no more slices than this. */
@@ -127,7 +127,9 @@ static inline void dma_done(struct dma_hold *hold)
 
 	if (!d)
 		return;
-	if (!hold->recalled || !recall_end(d->recall, RECALL_BULK))
+	if (hold->recalled)
+		recall_give(d->recall, hold->cookie);
+	if (!hold->recalled || !recall_end(d->recall, hold->cookie))
 		d->ops->release(d, hold);
 	hold->dma = NULL;
 }
@@ -138,7 +140,7 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 		      struct dma_hold *hold);
 
 /* The end of a hold by a word, one in vain too. */
-static inline void dma_recall_end(struct dma *d, enum recall_word word)
+static inline void dma_recall_end(struct dma *d, unsigned word)
 {
 	struct dma_hold hold = {.dma = d, .recalled = true};
 
@@ -150,7 +152,7 @@ static inline void dma_recall_end(struct dma *d, enum recall_word word)
  * The short way: true with the memory behind a buffer in one page, which
  * @word then holds.
  */
-static inline bool dma_recall(struct dma *d, enum recall_word word,
+static inline bool dma_recall(struct dma *d, unsigned word,
 			      enum dma_access access, iova_t at, uint64_t len,
 			      struct iovec *ret_iov)
 {
@@ -181,15 +183,28 @@ static inline bool dma_recall(struct dma *d, enum recall_word word,
 	return false;
 }
 
+static inline bool dma_recall_bulk(struct dma *d, enum dma_access access,
+				   iova_t at, uint64_t len,
+				   struct iovec *ret_iov, struct dma_hold *hold)
+{
+	unsigned word = d->recall ? recall_pick(d->recall) : RECALL_WORDS;
+
+	if (word == RECALL_WORDS ||
+	    !dma_recall(d, word, access, at, len, ret_iov))
+		return false;
+	recall_take(d->recall, word);
+	hold->dma = d;
+	hold->cookie = word;
+	hold->recalled = true;
+	return true;
+}
+
 static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold)
 {
-	if (max > 0 && dma_recall(d, RECALL_BULK, access, at, len, iov)) {
-		hold->dma = d;
-		hold->recalled = true;
+	if (max > 0 && dma_recall_bulk(d, access, at, len, iov, hold))
 		return 1;
-	}
 	return dma_iov_translate(d, access, at, len, iov, max, hold);
 }
 

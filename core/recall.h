@@ -54,11 +54,11 @@ struct recall_window {
 /* Numbers have no more bits; the age stands above. */
 #define RECALL_AGE (UINT64_C(1) << 43)
 
-/* Two pages at a time are held by a word each. */
+/* So many pages at a time are held by a word each. */
 enum recall_word {
 	RECALL_INSTANT, /* a copy or a ring access, over before the next one */
-	RECALL_BULK,	/* until dma_done() */
-	RECALL_WORDS,
+	RECALL_BULK,	/* this one and all after it: until dma_done() */
+	RECALL_WORDS = 64,
 };
 
 /* The lowest two bits of a word: held while it is looked up, or held. */
@@ -71,6 +71,9 @@ enum recall_word {
 struct recall {
 	/* The page that is held, a count of uses, RECALL_HELD; or 0. */
 	_Atomic uint64_t held[RECALL_WORDS];
+	_Atomic unsigned top; /* words from here on were never held */
+	/* A bit for each that is held; those up to RECALL_BULK are set. */
+	uint64_t taken;
 	/* So far, by steps of RECALL_USE; those in vain are in both. */
 	_Atomic uint64_t uses, vain;
 	uint64_t heard; /* number of the last notice heard; or 0 */
@@ -135,15 +138,48 @@ static inline uint64_t recall_host(const struct recall_window *w,
 }
 
 /* True if nothing is held by the word. */
-static inline bool recall_free(const struct recall *r, enum recall_word word)
+static inline bool recall_free(const struct recall *r, unsigned word)
 {
 	return atomic_load_explicit(&r->held[word], memory_order_relaxed) == 0;
 }
 
 /* The same, and the user does without barriers. */
-static inline bool recall_ready(const struct recall *r, enum recall_word word)
+static inline bool recall_ready(const struct recall *r, unsigned word)
 {
 	return r->heard != 0 && recall_free(r, word);
+}
+
+/*
+ * recall_pick - a free word for bulk; RECALL_WORDS if there is none.
+ * recall_take, recall_give - it is held, and is no more.
+ *
+ * The first one is told by itself: most users need no other.
+ */
+static inline unsigned recall_pick(struct recall *r)
+{
+	unsigned word;
+
+	if (recall_free(r, RECALL_BULK))
+		return RECALL_BULK;
+	if (~r->taken == 0)
+		return RECALL_WORDS;
+	word = (unsigned)__builtin_ctzll(~r->taken);
+	/* Before it is held: iommu/hold.c says why. */
+	if (word >= atomic_load_explicit(&r->top, memory_order_relaxed))
+		atomic_store_explicit(&r->top, word + 1, memory_order_seq_cst);
+	return word;
+}
+
+static inline void recall_take(struct recall *r, unsigned word)
+{
+	if (word > RECALL_BULK)
+		r->taken |= UINT64_C(1) << word;
+}
+
+static inline void recall_give(struct recall *r, unsigned word)
+{
+	if (word > RECALL_BULK)
+		r->taken &= ~(UINT64_C(1) << word);
 }
 
 /* The next use of the page that @at is in, as a word while it is looked up. */
@@ -165,8 +201,7 @@ static inline uint64_t recall_use(struct recall *r, uint64_t at)
  * recall_hold() returns true if tables are as they were remembered; else there
  * is news, and the hold is to be ended unused.
  */
-static inline bool recall_hold(struct recall *r, enum recall_word word,
-			       uint64_t use)
+static inline bool recall_hold(struct recall *r, unsigned word, uint64_t use)
 {
 	atomic_store_explicit(&r->held[word], use, memory_order_release);
 	/* The compiler keeps the order; the processor need not. */
@@ -175,8 +210,7 @@ static inline bool recall_hold(struct recall *r, enum recall_word word,
 	       r->heard;
 }
 
-static inline void recall_settle(struct recall *r, enum recall_word word,
-				 uint64_t use)
+static inline void recall_settle(struct recall *r, unsigned word, uint64_t use)
 {
 	/* Release: what was looked up has been loaded. */
 	atomic_store_explicit(&r->held[word], use ^ (RECALL_WALK | RECALL_HELD),
@@ -189,7 +223,7 @@ static inline void recall_settle(struct recall *r, enum recall_word word,
  *
  * recall_end() returns true; false if somebody may have to be woken.
  */
-static inline bool recall_end(struct recall *r, enum recall_word word)
+static inline bool recall_end(struct recall *r, unsigned word)
 {
 	/* Release: the access is over before the hold is. */
 	atomic_store_explicit(&r->held[word], 0, memory_order_release);

@@ -50,8 +50,8 @@
  * has no such barrier, care is never 0, and the user makes its own.  Without
  * waiters a user takes no lock.  W6 does not sleep, so U5 wakes nobody.
  *
- * chunks[] and top only grow, and they grow before U2 in the same order, so a
- * scan that misses a slot comes before that slot's U2.
+ * chunks[] and top (of slots, and of words) only grow, and they grow before U2
+ * in the same order, so a scan that misses a slot comes before that slot's U2.
  *
  * iommu/model/ has the protocol for a model checker.
  */
@@ -124,6 +124,8 @@ void hold_table_init(struct hold_table *t, struct recall *r,
 	t->gate = gate;
 	t->recall = r;
 	r->care = &gate->care;
+	r->taken = BIT_ULL(RECALL_BULK + 1) - 1;
+	atomic_init(&r->top, RECALL_BULK + 1);
 	notice_init(&t->notice, r, gate->able);
 	t->hint = 0;
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX; i++)
@@ -219,17 +221,18 @@ int hold_begin(struct hold_table *t, iova_t first, iova_t last,
 	return number;
 }
 
-enum notice_news hold_page(struct hold_table *t, iova_t at, uint64_t *ret_use)
+enum notice_news hold_page(struct hold_table *t, unsigned word, iova_t at,
+			   uint64_t *ret_use)
 {
 	struct recall *r = t->recall;
 	uint64_t use = recall_use(r, at);
 
 	*ret_use = use;
 	if (notice_barrier_due(&t->notice))
-		atomic_store_explicit(&r->held[RECALL_BULK], use,
+		atomic_store_explicit(&r->held[word], use,
 				      memory_order_seq_cst);
 	else
-		(void)recall_hold(r, RECALL_BULK, use);
+		(void)recall_hold(r, word, use);
 	return hear(t);
 }
 
@@ -333,7 +336,7 @@ static bool slot_wait(struct hold_gate *g, const struct hold_slot *s,
 }
 
 /* The same for a page that is held by a word. */
-bool hold_wait_word(const struct hold_table *t, enum recall_word word,
+bool hold_wait_word(const struct hold_table *t, unsigned word,
 		    const struct range *r, unsigned n)
 {
 	const _Atomic uint64_t *held = &t->recall->held[word];
@@ -382,8 +385,10 @@ static void wait_walk(const _Atomic uint64_t *s)
 
 void hold_wait_walks(struct hold_table *t)
 {
-	wait_walk(&t->recall->held[RECALL_INSTANT]);
-	wait_walk(&t->recall->held[RECALL_BULK]);
+	const unsigned words = hold_words(t);
+
+	for (unsigned w = 0; w < words; w++)
+		wait_walk(&t->recall->held[w]);
 	for (unsigned i = 0; i < HOLD_CHUNKS_MAX && chunk_at(t, i); i++) {
 		struct hold_chunk *c = chunk_at(t, i);
 		unsigned top = chunk_top(c);

@@ -105,10 +105,11 @@ void hold_settle(struct hold_table *t, unsigned number);
 void hold_end(struct hold_table *t, unsigned number);
 
 /*
- * hold_page - the same for the page that @at is in, by RECALL_BULK, which is
- * free; recall_settle(@ret_use) and recall_end() go on.
+ * hold_page - the same for the page that @at is in, by a word, which is free;
+ * recall_settle(@ret_use) and recall_end() go on.
  */
-enum notice_news hold_page(struct hold_table *t, iova_t at, uint64_t *ret_use);
+enum notice_news hold_page(struct hold_table *t, unsigned word, iova_t at,
+			   uint64_t *ret_use);
 
 /* After the end of a hold: wake who waits for it.  hold_end() does it. */
 void hold_care(struct hold_table *t);
@@ -146,13 +147,18 @@ static inline bool hold_wait(struct hold_table *t, const struct range *r,
 void hold_wait_walks(struct hold_table *t);
 
 /* The long ways of hold_wait(): a page that is held by a word, and slots. */
-bool hold_wait_word(const struct hold_table *t, enum recall_word word,
+bool hold_wait_word(const struct hold_table *t, unsigned word,
 		    const struct range *r, unsigned n);
 bool hold_wait_slots(struct hold_table *t, const struct range *r, unsigned n);
 
+/* How many words may be held. */
+static inline unsigned hold_words(const struct hold_table *t)
+{
+	return atomic_load_explicit(&t->recall->top, memory_order_seq_cst);
+}
+
 /* W3 for a word. */
-static inline bool hold_word_free(const struct hold_table *t,
-				  enum recall_word word)
+static inline bool hold_word_free(const struct hold_table *t, unsigned word)
 {
 	return atomic_load_explicit(&t->recall->held[word],
 				    memory_order_seq_cst) == 0;
@@ -161,7 +167,9 @@ static inline bool hold_word_free(const struct hold_table *t,
 static inline bool hold_wait(struct hold_table *t, const struct range *r,
 			     unsigned n)
 {
-	for (unsigned w = 0; w < RECALL_WORDS; w++)
+	const unsigned words = hold_words(t);
+
+	for (unsigned w = 0; w < words; w++)
 		if (!hold_word_free(t, w) && !hold_wait_word(t, w, r, n))
 			return false;
 	return !atomic_load_explicit(&t->chunks[0], memory_order_seq_cst) ||

@@ -310,13 +310,16 @@ static bool begin(struct iommu_view *v, iova_t at, uint64_t len,
 		  struct dma_hold *hold, struct begun *ret_b)
 {
 	const iova_t last = at + (len - 1);
+	unsigned word = recall_in_page(at, len) ? recall_pick(&v->recall)
+						: RECALL_WORDS;
 	int number;
 
 	*hold = (struct dma_hold){.dma = &v->dma, .first = at, .last = last};
-	hold->recalled =
-		recall_in_page(at, len) && recall_free(&v->recall, RECALL_BULK);
+	hold->recalled = word < RECALL_WORDS;
 	if (hold->recalled) {
-		ret_b->news = hold_page(&v->holds, at, &ret_b->use);
+		hold->cookie = word;
+		recall_take(&v->recall, word);
+		ret_b->news = hold_page(&v->holds, word, at, &ret_b->use);
 		return true;
 	}
 	number = hold_begin(&v->holds, at, last, &ret_b->news);
@@ -328,7 +331,7 @@ static void settle(struct iommu_view *v, const struct dma_hold *hold,
 		   const struct begun *b)
 {
 	if (hold->recalled) {
-		recall_settle(&v->recall, RECALL_BULK, b->use);
+		recall_settle(&v->recall, hold->cookie, b->use);
 		return;
 	}
 	hold_settle(&v->holds, hold->cookie);

@@ -201,6 +201,29 @@ START_TEST(walks_are_waited_for_until_they_settle)
 }
 END_TEST
 
+START_TEST(walks_under_every_word_are_waited_for)
+{
+	struct waiter w = {0};
+	uint64_t use;
+
+	for (unsigned n = RECALL_BULK; n < RECALL_WORDS; n++) {
+		unsigned word = recall_pick(&recall);
+
+		ck_assert_uint_eq(word, n);
+		(void)hold_page(table, word, n * RECALL_PAGE_SIZE, &use);
+		recall_take(&recall, word);
+		if (n < RECALL_WORDS - 1)
+			recall_settle(&recall, word, use);
+	}
+	ck_assert_uint_eq(recall_pick(&recall), RECALL_WORDS);
+	pthread_create(&w.thread, NULL, wait_walks_thread, &w);
+	usleep(5000);
+	ck_assert(!atomic_load(&w.done));
+	recall_settle(&recall, RECALL_WORDS - 1, use);
+	pthread_join(w.thread, NULL);
+}
+END_TEST
+
 START_TEST(settling_does_not_end_the_hold)
 {
 	struct waiter w;
@@ -284,6 +307,7 @@ int main(void)
 	tcase_add_test(t, only_holds_in_one_of_the_ranges_are_waited_for);
 	tcase_add_test(t, two_waiters_are_both_woken);
 	tcase_add_test(t, walks_are_waited_for_until_they_settle);
+	tcase_add_test(t, walks_under_every_word_are_waited_for);
 	tcase_add_test(t, settling_does_not_end_the_hold);
 	tcase_add_test(t, stop_breaks_the_wait_and_can_be_taken_back);
 	tcase_add_test(t, every_slot_is_seen_and_comes_back);

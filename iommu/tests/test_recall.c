@@ -178,24 +178,90 @@ START_TEST(no_room_is_no_recall)
 }
 END_TEST
 
-START_TEST(second_hold_goes_the_long_way_and_both_end)
+/* Pages that can be held by a word, and one more. */
+enum { WORDS = RECALL_WORDS - RECALL_BULK, PAGES = WORDS + 1 };
+
+static iova_t page(unsigned n)
 {
-	uint64_t before = recalled();
-	struct dma_hold a, b;
+	return MIB(1) + n * PAGE;
+}
+
+/* A page each; the last one goes the long way. */
+static void hold_pages(struct dma_hold *holds)
+{
 	struct iovec iov;
 
-	ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &a),
-			 1);
-	ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, 0x5000, 1, &iov, 1, &b),
-			 1);
-	ck_assert_uint_eq(recalled(), before + 1);
-	ck_assert(a.recalled && !b.recalled);
+	for (unsigned n = 0; n < PAGES; n++) {
+		ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, page(n), 1, &iov,
+					 1, &holds[n]),
+				 1);
+		ck_assert(holds[n].recalled == (n < WORDS));
+	}
+}
+
+START_TEST(hold_beyond_the_words_goes_the_long_way_and_all_are_seen)
+{
+	struct dma_hold holds[PAGES];
+	uint64_t before = recalled();
+
+	for (unsigned n = 0; n < PAGES; n++)
+		map(page(n), page(n), RW);
+	hold_pages(holds);
+	ck_assert_uint_eq(recalled(), before + WORDS);
 	iommu_stop_waiting(rig.i, true); /* a wait tells instead of waiting */
-	dma_done(&a);
-	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_DEVERR);
-	dma_done(&b);
-	map(0x5000, 0x5000, RW);
-	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_OK);
+	for (unsigned n = 0; n < PAGES; n++) {
+		const iova_t at = page(n);
+
+		ck_assert_int_eq(iommu_unmap(rig.i, 1, at, at + PAGE - 1),
+				 IOMMU_DEVERR);
+		dma_done(&holds[n]);
+		map(at, at, RW);
+		ck_assert_int_eq(iommu_unmap(rig.i, 1, at, at + PAGE - 1),
+				 IOMMU_OK);
+	}
+}
+END_TEST
+
+START_TEST(words_come_back_in_any_order)
+{
+	struct dma_hold holds[PAGES];
+
+	for (unsigned n = 0; n < PAGES; n++)
+		map(page(n), page(n), RW);
+	for (unsigned step = 1; step < PAGES; step += 2) {
+		hold_pages(holds);
+		for (unsigned n = 0; n < PAGES; n++)
+			dma_done(&holds[n * step % PAGES]);
+		for (unsigned w = 0; w < RECALL_WORDS; w++)
+			ck_assert(recall_free(recall, w));
+	}
+}
+END_TEST
+
+/* Each page in a part of the address space that is not remembered. */
+START_TEST(pages_looked_up_anew_are_held_by_words_too)
+{
+	struct dma_hold holds[WORDS];
+	struct iovec iov;
+
+	for (unsigned n = 0; n < WORDS; n++) {
+		map(MIB(4) * (n + 1), page(n), RW);
+		ck_assert_int_eq(dma_iov(rig.dma[1], DMA_READ, MIB(4) * (n + 1),
+					 1, &iov, 1, &holds[n]),
+				 1);
+		ck_assert(holds[n].recalled);
+	}
+	iommu_stop_waiting(rig.i, true);
+	for (unsigned n = 0; n < WORDS; n++) {
+		const iova_t at = MIB(4) * (n + 1);
+
+		ck_assert_int_eq(iommu_unmap(rig.i, 1, at, at + PAGE - 1),
+				 IOMMU_DEVERR);
+		dma_done(&holds[n]);
+		map(at, page(n), RW);
+		ck_assert_int_eq(iommu_unmap(rig.i, 1, at, at + PAGE - 1),
+				 IOMMU_OK);
+	}
 }
 END_TEST
 
@@ -416,7 +482,10 @@ int main(void)
 	tcase_add_test(t, permissions_are_recalled_too);
 	tcase_add_test(t, permissions_are_looked_up_in_a_remembered_table_too);
 	tcase_add_test(t, no_room_is_no_recall);
-	tcase_add_test(t, second_hold_goes_the_long_way_and_both_end);
+	tcase_add_test(
+		t, hold_beyond_the_words_goes_the_long_way_and_all_are_seen);
+	tcase_add_test(t, words_come_back_in_any_order);
+	tcase_add_test(t, pages_looked_up_anew_are_held_by_words_too);
 	tcase_add_test(t, copy_is_recalled_beside_a_hold);
 	tcase_add_test(t, big_leaf_is_recalled_and_so_are_pages_after_it);
 	tcase_add_test(t, buffer_over_tables_is_one_piece_where_memory_is);
