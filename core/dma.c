@@ -134,6 +134,47 @@ int dma_write(struct dma *d, iova_t at, const void *src, size_t len)
 			       (struct copy){.src = src});
 }
 
+/* Items from @page on, as long as they are in it. */
+static unsigned read_items(const struct iovec *page, uint64_t table,
+			   const uint16_t *numbers, unsigned n, size_t size,
+			   uint8_t *dst)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		/* From the page's beginning; one in front of it wraps. */
+		const uint64_t off = table + numbers[i] * size;
+		const struct iovec item = {(uint8_t *)page->iov_base + off,
+					   size};
+
+		if (off > page->iov_len - size)
+			break;
+		gmem_iov_read(&item, dst + i * size);
+	}
+	return i;
+}
+
+unsigned dma_read_near(struct dma *d, iova_t table, const uint16_t *numbers,
+		       unsigned n, size_t size, void *dst)
+{
+	struct iovec page;
+	iova_t at;
+
+	if (n == 0 || size > DMA_NEAR)
+		return 0;
+	at = align_down(table + numbers[0] * size, DMA_NEAR);
+	if (!d->ops)
+		return gmem_iov(d->mem, at, DMA_NEAR, &page, 1) == 1
+			       ? read_items(&page, table - at, numbers, n, size,
+					    dst)
+			       : 0;
+	if (!dma_recall(d, RECALL_INSTANT, DMA_READ, at, DMA_NEAR, &page))
+		return 0;
+	n = read_items(&page, table - at, numbers, n, size, dst);
+	dma_recall_end(d, RECALL_INSTANT);
+	return n;
+}
+
 int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val)
 {
 	struct dma_hold hold;

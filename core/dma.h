@@ -103,6 +103,22 @@ void dma_init(struct dma *d, struct gmem *mem);
 int dma_read(struct dma *d, iova_t at, void *dst, size_t len);
 int dma_write(struct dma *d, iova_t at, const void *src, size_t len);
 
+/* The page in which dma_read_near() reads. */
+#define DMA_NEAR RECALL_PAGE_SIZE
+
+/*
+ * dma_read_near - copies of items of a table, for the price of one access.
+ * @numbers: which, @n of them; the table does not wrap
+ * @size: of an item
+ * @dst: they are put here one after the other
+ *
+ * Return: how many have been read: the first ones, as far as they lie in the
+ * same page, and 0 if that page would take longer.  The others are still to be
+ * read, by dma_read().
+ */
+unsigned dma_read_near(struct dma *d, iova_t table, const uint16_t *numbers,
+		       unsigned n, size_t size, void *dst);
+
 /* As gmem_load16_acquire() and gmem_store16_release(), on IOVAs.
  * Return: 0, -EFAULT, -EINVAL if unaligned. */
 int dma_load16_acquire(struct dma *d, iova_t at, uint16_t *ret_val);

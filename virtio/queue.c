@@ -24,6 +24,7 @@ void vq_dispatch(struct vq *q)
 	q->budget = q->kick_watch.loop ? q->size : VQ_NO_BUDGET;
 	d->ops->kick(d, q->index);
 	q->budget = VQ_NO_BUDGET;
+	vq_look_no_further(q);
 }
 
 static void on_kick(struct loop_watch *w, uint32_t events)
@@ -107,6 +108,7 @@ void vq_stop(struct vq *q)
 {
 	q->running = q->resetting = false;
 	q->epoch++;
+	vq_look_no_further(q);
 	loop_watch_del(&q->kick_watch);
 	drop_deferred(q);
 }

@@ -27,6 +27,7 @@
 #include "core/dma.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "virtio/wire.h"
 
 struct virtio_dev;
 struct vq;
@@ -77,6 +78,17 @@ struct vq_chain {
 	struct vq_chain *next_made; /* every chain of the queue, for vq_fini */
 };
 
+/* So much of a ring goes to or from memory at once. */
+#define VQ_BATCH 16
+
+/* Of the available ring, from next_avail on: what one kick has read ahead. */
+struct vq_ahead {
+	unsigned at, n;	 /* heads[at, n) are left */
+	unsigned ndescs; /* of descs[], from the first one on */
+	uint16_t heads[VQ_BATCH];
+	struct vq_desc_wire descs[VQ_BATCH]; /* that chains begin with */
+};
+
 /* What a queue has done since its device was made. */
 struct vq_stats {
 	uint64_t requests;  /* chains that came back used */
@@ -121,6 +133,7 @@ struct vq {
 	struct list deferred;  /* pushed while the device is paused */
 	struct vq_chain *made; /* all there are */
 	unsigned inflight;     /* chains the device has */
+	struct vq_ahead ahead;
 	struct vq_stats stats;
 	int kick_fd; /* eventfd; signalled by the doorbell */
 	struct loop_watch kick_watch;

@@ -66,6 +66,12 @@ static inline bool vq_live(const struct vq *q)
 	return q->running && !q->resetting && q->dev->running;
 }
 
+/* What was read ahead is read again. */
+static inline void vq_look_no_further(struct vq *q)
+{
+	q->ahead.at = q->ahead.n = 0;
+}
+
 /* A reset of this queue alone ends when the device has no chain of it. */
 void vq_reset_if_idle(struct vq *q);
 
@@ -78,11 +84,13 @@ void vq_chain_free_all(struct vq *q);
 
 /*
  * vq_chain_walk - fill @c from the descriptors that start at @head.
+ * @first: a copy of that one; NULL: it has not been read
  * @ret_why: on failure, what is wrong, for the log
  *
  * Return: 0; -EPROTO if the format is broken; -EFAULT if a descriptor cannot
  * be read; -ENOMEM.
  */
-int vq_chain_walk(struct vq_chain *c, uint16_t head, const char **ret_why);
+int vq_chain_walk(struct vq_chain *c, uint16_t head,
+		  const struct vq_desc_wire *first, const char **ret_why);
 
 #endif

@@ -109,29 +109,81 @@ static int avail_more(struct vq *q)
 	return r ? r : avail_load(q);
 }
 
-/* Return: 0, -errno with the device broken. */
-static int take_head(struct vq *q, uint16_t *ret_head)
+/*
+ * How many entries of the available ring are read at once.  They are the
+ * device's until their chains are used, so a kick reads ahead; other pops do
+ * not come in numbers.  What is read lies in one page: either all of it is
+ * reachable or its first entry is not.
+ */
+static unsigned entries_at_once(const struct vq *q, unsigned from)
 {
-	uint16_t head;
-	int r = dma_load16_acquire(q->dev->dma,
-				   vq_avail_entry_at(q, slot(q, q->next_avail)),
-				   &head);
+	const iova_t at = vq_avail_entry_at(q, from);
+	const uint64_t in_page = DMA_NEAR - at % DMA_NEAR;
+	uint64_t n = (uint16_t)(q->avail_idx - q->next_avail);
+
+	if (q->budget == VQ_NO_BUDGET)
+		return 1;
+	n = min_u64(n, VQ_BATCH);
+	n = min_u64(n, q->size - from);
+	return (unsigned)min_u64(n, in_page / sizeof(le16_t));
+}
+
+/* avail_idx, whose acquire precedes, covers what is read. */
+static int look_ahead(struct vq *q)
+{
+	struct vq_ahead *a = &q->ahead;
+	const unsigned from = slot(q, q->next_avail);
+	const unsigned n = entries_at_once(q, from);
+	le16_t entries[VQ_BATCH];
+	unsigned good = 0;
+	int r = dma_read(q->dev->dma, vq_avail_entry_at(q, from), entries,
+			 n * sizeof(entries[0]));
 
 	if (r)
 		return lost_ring(q, r);
+	for (unsigned i = 0; i < n; i++)
+		a->heads[i] = le16_get(entries[i]);
+	while (good < n && a->heads[good] < q->size)
+		good++;
+	a->at = 0;
+	a->n = n;
+	a->ndescs = n > 1 ? dma_read_near(q->dev->dma, q->desc, a->heads, good,
+					  sizeof(a->descs[0]), a->descs)
+			  : 0;
+	return 0;
+}
+
+/*
+ * @ret_first: the descriptor if it has been read; else NULL
+ *
+ * Return: 0, -errno with the device broken.
+ */
+static int take_head(struct vq *q, uint16_t *ret_head,
+		     const struct vq_desc_wire **ret_first)
+{
+	struct vq_ahead *a = &q->ahead;
+	uint16_t head;
+	int r = a->at < a->n ? 0 : look_ahead(q);
+
+	if (r)
+		return r;
+	head = a->heads[a->at];
 	if (head >= q->size)
 		return broken(q, -EPROTO, "head outside the table");
 	if (q->busy[head])
 		return broken(q, -EPROTO, "head is in flight already");
 	*ret_head = head;
+	*ret_first = a->at < a->ndescs ? &a->descs[a->at] : NULL;
+	a->at++;
 	return 0;
 }
 
 static int take_chain(struct vq *q, struct vq_chain **ret_c)
 {
+	const struct vq_desc_wire *first;
 	const char *why;
 	uint16_t head;
-	int r = take_head(q, &head);
+	int r = take_head(q, &head, &first);
 
 	if (r)
 		return r;
@@ -140,7 +192,7 @@ static int take_chain(struct vq *q, struct vq_chain **ret_c)
 
 	if (!c)
 		return broken(q, -ENOMEM, "out of memory");
-	r = vq_chain_walk(c, head, &why);
+	r = vq_chain_walk(c, head, first, &why);
 	if (r) {
 		vq_chain_put(c);
 		return broken(q, r, why);

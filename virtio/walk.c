@@ -188,7 +188,8 @@ static int walk_chain(struct walk *w, unsigned i)
 	}
 }
 
-int vq_chain_walk(struct vq_chain *c, uint16_t head, const char **ret_why)
+int vq_chain_walk(struct vq_chain *c, uint16_t head,
+		  const struct vq_desc_wire *first, const char **ret_why)
 {
 	struct vq *q = c->vq;
 	struct walk w = {.q = q, .c = c, .table.dma = q->dev->dma};
@@ -200,6 +201,11 @@ int vq_chain_walk(struct vq_chain *c, uint16_t head, const char **ret_why)
 
 	w.why = "out of memory";
 	table_set(&w.table, q->desc, q->size, 1);
+	if (first) {
+		w.table.window[0] = *first;
+		w.table.first = head;
+		w.table.count = 1;
+	}
 
 	int r = walk_chain(&w, head);
 

@@ -250,6 +250,50 @@ END_TEST
  * Bulk I/O.
  */
 
+/* Where a table of 16-byte items is, in front of the end of a page. */
+#define TABLE (3 * PAGE - 5 * 16)
+
+START_TEST(items_in_the_page_of_the_first_one_are_read_at_once)
+{
+	static const uint16_t numbers[] = {4, 0, 3, 5, 1};
+
+	ck_assert_int_eq(gmem_write(&m, TABLE, in, 10 * 16), 0);
+	ck_assert_uint_eq(dma_read_near(&id, TABLE, numbers, 5, 16, out), 3);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_mem_eq(out + i * 16, in + numbers[i] * 16, 16);
+	ck_assert_uint_eq(out[3 * 16], 0);
+	/* In the page after it, and one in front of it. */
+	ck_assert_uint_eq(dma_read_near(&id, TABLE, numbers + 3, 2, 16, out),
+			  1);
+	ck_assert_mem_eq(out, in + 5 * 16, 16);
+}
+END_TEST
+
+START_TEST(item_across_two_pages_is_not_near)
+{
+	static const uint16_t numbers[] = {0, 1};
+
+	ck_assert_uint_eq(dma_read_near(&id, PAGE - 24, numbers, 2, 16, out),
+			  1);
+	ck_assert_uint_eq(dma_read_near(&id, PAGE - 8, numbers, 2, 16, out), 0);
+	ck_assert_uint_eq(dma_read_near(&id, 0, numbers, 1, PAGE, out), 1);
+	ck_assert_uint_eq(dma_read_near(&id, 0, numbers, 1, PAGE + 1, out), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_near_outside_memory_or_where_it_would_take_long)
+{
+	static const uint16_t number;
+
+	ck_assert_uint_eq(
+		dma_read_near(&id, NPAGES * PAGE, &number, 1, 16, out), 0);
+	ck_assert_uint_eq(dma_read_near(&id, 0, &number, 0, 16, out), 0);
+	fake_dma_map(&f, 0, 0, PAGE, RW);
+	ck_assert_uint_eq(dma_read_near(&f.dma, 0, &number, 1, 16, out), 0);
+	ck_assert_uint_eq(f.translations, 0);
+}
+END_TEST
+
 START_TEST(iovecs_hold_their_range_until_done)
 {
 	struct iovec iov[4];
@@ -392,6 +436,10 @@ int main(void)
 	tcase_add_test(tc, a_fault_in_the_middle_writes_nothing_behind_it);
 	tcase_add_test(tc, a_translation_that_fails_on_demand_is_a_fault);
 	tcase_add_test(tc, words_go_through_the_translation);
+	tcase_add_test(tc, items_in_the_page_of_the_first_one_are_read_at_once);
+	tcase_add_test(tc, item_across_two_pages_is_not_near);
+	tcase_add_test(
+		tc, nothing_is_near_outside_memory_or_where_it_would_take_long);
 	tcase_add_test(tc, iovecs_hold_their_range_until_done);
 	tcase_add_test(tc, iovecs_that_fail_hold_nothing);
 	tcase_add_test(tc, a_slice_across_two_slots_needs_two_iovecs);

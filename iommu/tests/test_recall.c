@@ -125,6 +125,41 @@ START_TEST(copies_and_words_are_recalled)
 }
 END_TEST
 
+START_TEST(near_items_are_one_recall)
+{
+	static const uint16_t numbers[] = {3, 0, 511, 512, 1};
+	uint64_t before = recalled(), val[5] = {0};
+
+	for (uint64_t n = 0; n < 4; n++)
+		ck_assert_int_eq(gmem_write(&rig.mem, 0x6000 + n * 8, &n, 8),
+				 0);
+	ck_assert_uint_eq(dma_read_near(rig.dma[1], 0x5000, numbers, 5, 8, val),
+			  3);
+	ck_assert_uint_eq(val[0], 3);
+	ck_assert_uint_eq(val[1], 0);
+	ck_assert_uint_eq(recalled(), before + 1);
+	ck_assert(recall_free(recall, RECALL_INSTANT));
+}
+END_TEST
+
+START_TEST(items_are_not_near_without_a_mapping_to_read)
+{
+	static const uint16_t number;
+	uint64_t val;
+
+	map(0x7000, 0x7000, IOMMU_MAP_WRITE);
+	ck_assert_uint_eq(
+		dma_read_near(rig.dma[1], 0x7000, &number, 1, 8, &val), 0);
+	ck_assert_uint_eq(
+		dma_read_near(rig.dma[1], 0x5000, &number, 1, 8, &val), 1);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x5000, 0x5fff), IOMMU_OK);
+	be_quick();
+	ck_assert_uint_eq(
+		dma_read_near(rig.dma[1], 0x5000, &number, 1, 8, &val), 0);
+	ck_assert(recall_free(recall, RECALL_INSTANT));
+}
+END_TEST
+
 START_TEST(empty_long_and_wrapping_buffers_go_the_long_way)
 {
 	map(0x6000, 0x9000, RW);
@@ -478,6 +513,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, page_that_was_used_is_recalled);
 	tcase_add_test(t, copies_and_words_are_recalled);
+	tcase_add_test(t, near_items_are_one_recall);
+	tcase_add_test(t, items_are_not_near_without_a_mapping_to_read);
 	tcase_add_test(t, empty_long_and_wrapping_buffers_go_the_long_way);
 	tcase_add_test(t, permissions_are_recalled_too);
 	tcase_add_test(t, permissions_are_looked_up_in_a_remembered_table_too);

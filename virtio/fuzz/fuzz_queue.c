@@ -175,6 +175,8 @@ static void on_kick(struct virtio_dev *d, unsigned qi)
 	unsigned how = (unsigned)dev.how.val, limit = dev.how.a;
 	struct vq_chain *c;
 
+	if (dev.how.b & 8) /* as from a loop */
+		q->budget = q->size;
 	if (dev.how.b & 1)
 		vq_kicks_off(q);
 	while (limit-- && vq_pop(q, &c) == 1) {
@@ -337,6 +339,7 @@ static void check(void)
 	}
 	assert(q->inflight == dev.nheld + deferred);
 	assert(!deferred || dev.vdev.paused);
+	assert(q->ahead.at == q->ahead.n);
 	if (q->running) {
 		assert(q->enabled && vq_check(q) == 0);
 		assert((uint16_t)(q->avail_idx - q->next_avail) <= q->size);
