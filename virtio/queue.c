@@ -82,7 +82,7 @@ int vq_start(struct vq *q)
 	q->event_idx = virtio_has(q->dev, VIRTIO_F_EVENT_IDX);
 	q->kicks_are_off = false;
 	q->next_avail = q->next_used = q->avail_idx = q->signalled = 0;
-	q->unsignalled = 0;
+	q->unsignalled = q->nstaged = 0;
 	q->armed_valid = false;
 	memset(q->busy, 0, q->size_max);
 

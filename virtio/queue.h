@@ -128,12 +128,15 @@ struct vq {
 	uint16_t signalled;    /* next_used at the last vq_signal() */
 	unsigned unsignalled;  /* pushes since then */
 	unsigned budget;       /* pops left in this kick */
-	uint8_t *busy;	       /* a byte for each head: in flight */
+	uint8_t *busy;	       /* a byte for each head: not the driver's */
 	struct list pool;      /* chains that are free */
 	struct list deferred;  /* pushed while the device is paused */
 	struct vq_chain *made; /* all there are */
 	unsigned inflight;     /* chains the device has */
 	struct vq_ahead ahead;
+	/* Pushed, and not in the used ring yet. */
+	unsigned nstaged;
+	struct vq_used_elem_wire staged[VQ_BATCH];
 	struct vq_stats stats;
 	int kick_fd; /* eventfd; signalled by the doorbell */
 	struct loop_watch kick_watch;
@@ -165,6 +168,13 @@ int vq_pop(struct vq *q, struct vq_chain **ret_c);
  * Of a stale chain, or when the device does not run, it is vq_drop().
  */
 void vq_push(struct vq *q, struct vq_chain *c);
+
+/*
+ * vq_push_more - vq_push() of one of many: the driver sees it together with
+ * others, with the next vq_push() or vq_signal(), or when so many wait.  One
+ * of the two comes before the lock is left.
+ */
+void vq_push_more(struct vq *q, struct vq_chain *c);
 
 /*
  * vq_drop - give the chain back to the pool without using it (reset).  Its

@@ -311,26 +311,42 @@ static uint32_t used_len(const struct vq_chain *c)
 	return (uint32_t)c->written;
 }
 
-static int publish(struct vq *q, const struct vq_chain *c)
+/* Staged heads are busy, so there are never more than the ring has room for. */
+static void stage(struct vq *q, const struct vq_chain *c)
 {
-	struct vq_used_elem_wire elem = {
+	q->staged[q->nstaged++] = (struct vq_used_elem_wire){
 		.id = le32_put(c->head),
 		.len = le32_put(used_len(c)),
 	};
-	struct dma *dma = q->dev->dma;
-	int r = dma_write(dma, vq_used_entry_at(q, slot(q, q->next_used)),
-			  &elem, sizeof(elem));
-
-	if (r)
-		return r;
-	q->next_used++;
-	q->busy[c->head] = 0;
 	q->stats.requests++;
 	q->stats.bytes_in += used_len(c);
 	q->stats.bytes_out += c->readable - c->in.left;
 	if (q->unsignalled <= UINT16_MAX)
 		q->unsignalled++;
-	/* Release: the element, and what the device wrote into the buffers. */
+}
+
+/* What is staged goes into the ring, and the index shows it. */
+static int publish(struct vq *q)
+{
+	struct dma *dma = q->dev->dma;
+	unsigned done = 0;
+
+	while (done < q->nstaged) {
+		const unsigned to = slot(q, q->next_used);
+		const unsigned n =
+			(unsigned)min_u64(q->nstaged - done, q->size - to);
+		int r = dma_write(dma, vq_used_entry_at(q, to),
+				  &q->staged[done], n * sizeof(q->staged[0]));
+
+		if (r)
+			return r;
+		q->next_used = (uint16_t)(q->next_used + n);
+		done += n;
+	}
+	for (unsigned i = 0; i < q->nstaged; i++)
+		q->busy[le32_get(q->staged[i].id)] = 0;
+	q->nstaged = 0;
+	/* Release: the elements, and what the device wrote into the buffers. */
 	return dma_store16_release(dma, vq_used_idx_at(q), q->next_used);
 }
 
@@ -343,8 +359,11 @@ static void give_back(struct vq *q, struct vq_chain *c)
 	vq_reset_if_idle(q);
 }
 
-void vq_push(struct vq *q, struct vq_chain *c)
+/* The driver sees it when so many wait. */
+static void push(struct vq *q, struct vq_chain *c, unsigned enough)
 {
+	int r = 0;
+
 	vq_end_holds(c);
 	if (c->epoch != q->epoch || !vq_live(q)) {
 		give_back(q, c);
@@ -355,12 +374,22 @@ void vq_push(struct vq *q, struct vq_chain *c)
 		list_append(&q->deferred, &c->node);
 		return;
 	}
-
-	int r = publish(q, c);
-
+	stage(q, c);
+	if (q->nstaged >= enough)
+		r = publish(q);
 	give_back(q, c);
 	if (r)
 		(void)lost_ring(q, r);
+}
+
+void vq_push(struct vq *q, struct vq_chain *c)
+{
+	push(q, c, 1);
+}
+
+void vq_push_more(struct vq *q, struct vq_chain *c)
+{
+	push(q, c, VQ_BATCH);
 }
 
 void vq_drop(struct vq *q, struct vq_chain *c)
@@ -401,12 +430,13 @@ void vq_signal(struct vq *q)
 	if (!vq_live(q) || q->dev->paused || !q->unsignalled)
 		return;
 
+	int r = q->nstaged ? publish(q) : 0;
+
 	/* Pairs with the driver's, between its used_event (or flags) and its
 	 * last look at used.idx. */
 	full_fence();
-
-	int r = wanted(q);
-
+	if (r == 0)
+		r = wanted(q);
 	if (r < 0) {
 		(void)lost_ring(q, r);
 		return;

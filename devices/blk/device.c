@@ -56,7 +56,7 @@ static void end_request(struct blk_queue *q, struct blk_req *r)
 
 	blk_req_end(r);
 	q->vq->stats.errors += r->status != BLK_S_OK;
-	vq_push(q->vq, c);
+	vq_push_more(q->vq, c);
 }
 
 static void begin_request(struct blk_queue *q, struct vq_chain *c)
@@ -69,7 +69,7 @@ static void begin_request(struct blk_queue *q, struct vq_chain *c)
 	/* No room for a status: nothing can be said, so nothing is done. */
 	if (c->out.left == 0) {
 		q->vq->stats.errors++;
-		vq_push(q->vq, c);
+		vq_push_more(q->vq, c);
 		return;
 	}
 	if (!blk_req_start(r, &b->disk, c)) {

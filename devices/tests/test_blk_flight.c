@@ -365,14 +365,10 @@ START_TEST(memory_that_goes_between_two_pieces_is_an_error)
 }
 END_TEST
 
-START_TEST(batch_is_submitted_once)
+/* Reads of a sector each, with one kick. */
+static void begin_reads(struct blk_call *c, unsigned n)
 {
-	struct blk_call c[8];
-	unsigned submits;
-
-	up(_i);
-	submits = f.fake->submits;
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct blk_header_wire h = {.sector = le64_put(i)};
 		struct vqd_buf b[3];
 
@@ -385,8 +381,43 @@ START_TEST(batch_is_submitted_once)
 	}
 	vqd_publish(f.drv);
 	fix_kick(&f.dev, 0);
-	ck_assert_uint_eq(fake_flying(&f), 8);
+	ck_assert_uint_eq(fake_flying(&f), n);
+}
+
+START_TEST(batch_is_submitted_once)
+{
+	struct blk_call c[8];
+	unsigned submits;
+
+	up(_i);
+	submits = f.fake->submits;
+	begin_reads(c, 8);
 	ck_assert_uint_eq(f.fake->submits, submits + 1);
+	blk_fix_down(&f);
+}
+END_TEST
+
+START_TEST(batch_of_answers_is_seen_at_once)
+{
+	struct blk_engine_user *u;
+	struct blk_call c[8];
+	struct blk_io *io;
+
+	up(_i);
+	u = f.fake->engine.env.user;
+	begin_reads(c, 8);
+	while ((io = fake_first(&f)) != NULL) {
+		fix_lock(&f.dev);
+		list_remove(&io->node);
+		f.fake->nflying--;
+		u->ops->done(u, io, (int64_t)io->len);
+		fix_unlock(&f.dev);
+		ck_assert_uint_eq(vqd_used_idx(f.drv), 0);
+	}
+	fix_lock(&f.dev);
+	u->ops->batch_done(u);
+	fix_unlock(&f.dev);
+	ck_assert_uint_eq(vqd_used_idx(f.drv), 8);
 	blk_fix_down(&f);
 }
 END_TEST
@@ -841,6 +872,7 @@ static TCase *answers(void)
 	ONE(pieces_that_have_landed_are_held_no_more);
 	ONE(memory_that_goes_between_two_pieces_is_an_error);
 	ADD(batch_is_submitted_once);
+	ADD(batch_of_answers_is_seen_at_once);
 	ADD(writes_are_volatile_with_flush_and_stable_without);
 	ADD(flush_is_a_sync);
 	ADD(zeroes_are_synced_when_flush_is_not_negotiated);

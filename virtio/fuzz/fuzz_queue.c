@@ -131,10 +131,14 @@ static struct vq_chain *take_held(void)
 	return container_of(node, struct vq_chain, node);
 }
 
-static void give_back(struct vq_chain *c, bool push)
+static void give_back(struct vq_chain *c, bool push, bool more)
 {
 	struct vq *q = c->vq;
 
+	if (push && more) {
+		vq_push_more(q, c);
+		return;
+	}
 	if (push)
 		vq_push(q, c);
 	else
@@ -187,7 +191,7 @@ static void on_kick(struct virtio_dev *d, unsigned qi)
 			list_append(&dev.held, &c->node);
 			dev.nheld++;
 		} else {
-			give_back(c, !(dev.how.b & 4));
+			give_back(c, !(dev.how.b & 4), dev.how.b & 16);
 		}
 	}
 	if (dev.how.b & 1)
@@ -290,7 +294,7 @@ static void step(const struct step *s)
 
 		if (c) {
 			act(c, s->a, (uint32_t)s->val);
-			give_back(c, s->b & 7);
+			give_back(c, s->b & 7, s->b & 16);
 		}
 		break;
 	}
@@ -339,8 +343,9 @@ static void check(void)
 	}
 	assert(q->inflight == dev.nheld + deferred);
 	assert(!deferred || dev.vdev.paused);
-	assert(q->ahead.at == q->ahead.n);
+	assert(q->nstaged < VQ_BATCH && q->ahead.at == q->ahead.n);
 	if (q->running) {
+		assert(q->nstaged <= q->size);
 		assert(q->enabled && vq_check(q) == 0);
 		assert((uint16_t)(q->avail_idx - q->next_avail) <= q->size);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * Many entries of a ring at once: read ahead by a kick.
+ * Many entries of a ring at once: read ahead by a kick, pushed together.
  */
 #include "virtio/queue.h"
 
@@ -78,6 +78,12 @@ static void check_broken(const char *why)
 	ck_assert_int_eq(f->dev.last_pop, -EPROTO);
 	ck_assert(fix_is_broken(f));
 	ck_assert(fix_said(why));
+}
+
+static void push_held_more(unsigned n)
+{
+	while (n--)
+		vq_push_more(f->q, fake_dev_take(&f->dev));
 }
 
 static unsigned take_all(void)
@@ -298,6 +304,178 @@ START_TEST(entries_in_reach_are_taken_before_one_that_is_not)
 }
 END_TEST
 
+/*
+ * Pushed together.
+ */
+
+START_TEST(pushes_of_many_are_seen_with_the_signal)
+{
+	uint32_t head, len;
+
+	add(3);
+	kick();
+	push_held_more(3);
+	ck_assert_uint_eq(f->q->inflight, 0);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 3);
+	ck_assert_uint_eq(f->transport.queue_irqs[0], 1);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(vqd_get_used(&f->drv, &head, &len));
+		ck_assert_uint_eq(head, i);
+		ck_assert_uint_eq(len, 0);
+	}
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 3);
+	ck_assert_uint_eq(f->transport.queue_irqs[0], 1);
+}
+END_TEST
+
+START_TEST(plain_push_shows_those_before_it)
+{
+	add(3);
+	kick();
+	push_held_more(2);
+	vq_push(f->q, fake_dev_take(&f->dev));
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 3);
+	ck_assert_uint_eq(take_all(), 3);
+}
+END_TEST
+
+START_TEST(full_batch_is_seen_without_a_signal)
+{
+	teardown();
+	setup_size(64);
+	add(VQ_BATCH + 1);
+	kick();
+	push_held_more(VQ_BATCH - 1);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+	push_held_more(1);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), VQ_BATCH);
+	push_held_more(1);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), VQ_BATCH);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), VQ_BATCH + 1);
+}
+END_TEST
+
+START_TEST(elements_are_written_around_the_end_of_the_ring)
+{
+	unsigned translations;
+
+	translate();
+	for (unsigned n = 0; n < 40; n++) {
+		add(5);
+		kick();
+		translations = f->fake.translations;
+		push_held_more(5);
+		ck_assert_uint_eq(f->fake.translations, translations);
+		vq_signal(f->q);
+		/* Elements, in two pieces at most, index, used_event. */
+		ck_assert_uint_le(f->fake.translations, translations + 4);
+		ck_assert_uint_eq(take_all(), 5);
+	}
+	ck_assert(!fix_is_broken(f));
+}
+END_TEST
+
+/* used_event lies within the batch. */
+START_TEST(event_index_in_the_middle_of_a_batch_interrupts)
+{
+	add(4);
+	kick();
+	vqd_set_used_event(&f->drv, (uint16_t)_i);
+	push_held_more(4);
+	vq_signal(f->q);
+	ck_assert_uint_eq(f->transport.queue_irqs[0], _i < 4);
+}
+END_TEST
+
+START_TEST(head_that_the_driver_has_not_seen_back_breaks)
+{
+	add(1);
+	kick();
+	push_held_more(1);
+	vqd_offer(&f->drv, 0);
+	kick();
+	check_broken("head is in flight already");
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+}
+END_TEST
+
+START_TEST(reset_forgets_what_is_not_seen_yet)
+{
+	add(2);
+	kick();
+	push_held_more(2);
+	virtio_reset(f->d);
+	fix_start(f, FIX_ALL, 8);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+	ck_assert_uint_eq(f->transport.queue_irqs[0], 0);
+	add(1);
+	kick();
+	push_held_more(1);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 1);
+}
+END_TEST
+
+START_TEST(queue_reset_forgets_what_is_not_seen_yet)
+{
+	add(2);
+	kick();
+	push_held_more(2);
+	vq_begin_reset(f->q);
+	ck_assert(!f->q->resetting);
+	vqd_renew(&f->drv);
+	vqd_connect(&f->drv, f->d, 0);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+	add(1);
+	kick();
+	push_held_more(1);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 1);
+}
+END_TEST
+
+START_TEST(paused_device_shows_nothing_before_it_resumes)
+{
+	uint32_t head, len;
+
+	add(3);
+	kick();
+	push_held_more(1);
+	virtio_pause(f->d, true);
+	push_held_more(2);
+	vq_signal(f->q);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 0);
+	virtio_pause(f->d, false);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(vqd_get_used(&f->drv, &head, &len));
+		ck_assert_uint_eq(head, i);
+	}
+	ck_assert_uint_eq(f->transport.queue_irqs[0], 1);
+}
+END_TEST
+
+START_TEST(batch_without_its_mapping_breaks_the_device)
+{
+	translate();
+	add(2);
+	kick();
+	push_held_more(2);
+	fake_dma_unmap(&f->fake, align_down(f->drv.used, 0x1000), 0x1000);
+	vq_signal(f->q);
+	ck_assert(fix_is_broken(f));
+	ck_assert_uint_eq(f->transport.queue_irqs[0], 0);
+	ck_assert_uint_eq(f->q->inflight, 0);
+	ck_assert_uint_eq(fake_dma_holds(&f->fake), 0);
+}
+END_TEST
+
 static TCase *ahead(void)
 {
 	TCase *t = tcase_create("read ahead");
@@ -318,6 +496,25 @@ static TCase *ahead(void)
 	return t;
 }
 
+static TCase *pushed(void)
+{
+	TCase *t = tcase_create("pushed together");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, pushes_of_many_are_seen_with_the_signal);
+	tcase_add_test(t, plain_push_shows_those_before_it);
+	tcase_add_test(t, full_batch_is_seen_without_a_signal);
+	tcase_add_test(t, elements_are_written_around_the_end_of_the_ring);
+	tcase_add_loop_test(t, event_index_in_the_middle_of_a_batch_interrupts,
+			    0, 6);
+	tcase_add_test(t, head_that_the_driver_has_not_seen_back_breaks);
+	tcase_add_test(t, reset_forgets_what_is_not_seen_yet);
+	tcase_add_test(t, queue_reset_forgets_what_is_not_seen_yet);
+	tcase_add_test(t, paused_device_shows_nothing_before_it_resumes);
+	tcase_add_test(t, batch_without_its_mapping_breaks_the_device);
+	return t;
+}
+
 int main(void)
 {
 	Suite *s = suite_create("virtio/batch");
@@ -325,6 +522,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(s, ahead());
+	suite_add_tcase(s, pushed());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
