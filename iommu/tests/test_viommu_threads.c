@@ -247,6 +247,19 @@ static void look(struct written *w, iova_t reply)
 	vqd_read(&v.req, reply, w->reply, sizeof(w->reply));
 }
 
+/* The other thread has come so far: a hold that ends now ends too late. */
+static void until_stopped(void)
+{
+	bool stopped;
+
+	do {
+		sched_yield();
+		pthread_mutex_lock(&v.d->lock);
+		stopped = v.d->stopping || v.d->paused;
+		pthread_mutex_unlock(&v.d->lock);
+	} while (!stopped);
+}
+
 /* @run stops the device and may return only when nothing is written any more,
  * with an UNMAP waiting; then the hold ends. */
 static void stop_under_an_unmap(void *(*run)(void *), struct written *ret_w)
@@ -259,6 +272,7 @@ static void stop_under_an_unmap(void *(*run)(void *), struct written *ret_w)
 	hold_page(&hold);
 	unmap_start(&c, &reply);
 	vcpu_start(&d, run);
+	until_stopped();
 	usleep(20000);
 	ck_assert(!atomic_load(&d.back));
 	dma_done(&hold);
