@@ -8,9 +8,9 @@
  * ROUNDS times.  B is not mapped, but its way leads into the same node.
  *
  * The user's stores go through a buffer, as on x86 and worse processors: the
- * writer sees them later, in order.  barrier() is a full barrier of the user's;
- * barrier_all() is membarrier(), called by the writer.  The writer's own
- * barriers are where its program has them, so its stores are in order.
+ * writer sees them later, in order.  So do the writer's stores that the user
+ * looks at.  barrier() is a full barrier of the user's, fence() one of the
+ * writer's; barrier_all() is membarrier(), called by the writer.
  *
  * With -DRUN each UNMAP is followed by a MAP of A to the other memory, in a new
  * node, before anybody is told: a run (run.h).
@@ -56,6 +56,15 @@ bool asleep = false;
 #define V_QUICK    2
 chan buffer = [3] of { byte, byte };
 
+/* The writer's. */
+#define W_MAP	0
+#define W_UNMAP 1
+#define W_ROOT	2
+#define W_GEN	3
+#define W_POST	4
+#define W_SLOW	5
+chan written = [4] of { byte, byte, bit };
+
 #define HOLD(phase, at, use) ((phase) | (at) << 2 | (use) << 3)
 #define PHASE(s) ((s) & 3)
 #define AT(s)    (((s) >> 2) & 1)
@@ -81,6 +90,36 @@ end:	do
 	od
 }
 
+active proctype writers_processor()
+{
+	byte what, node;
+	bit memory;
+
+end:	do
+	:: atomic {
+		written?what, node, memory ->
+		if
+		:: what == W_MAP ->
+			mapped = true;
+			leaf_node = node;
+			behind = memory
+		:: what == W_UNMAP -> mapped = false
+		:: what == W_ROOT -> root = node
+		:: what == W_GEN -> gen++
+		:: what == W_POST -> posted++
+		:: what == W_SLOW -> quick = false
+		fi;
+		node = 0;
+		memory = 0
+	}
+	od
+}
+
+inline fence()
+{
+	(len(written) == 0)
+}
+
 inline store(var, val)
 {
 	buffer!var, val
@@ -93,6 +132,7 @@ inline barrier()
 
 inline barrier_all()
 {
+	fence();
 	atomic {
 		do
 		:: buffer?v, w -> apply(v, w)
@@ -265,40 +305,45 @@ inline wait_end()
 inline map(memory, node)
 {
 	owned[memory] = false;
-	atomic { mapped = true; leaf_node = node; behind = memory };
-	root = node
+	written!W_MAP, node, memory;
+	written!W_ROOT, node, 0
 }
 
 active proctype writer()
 {
 	byte round = 1, s, v, w;
 	bit m = 0;
+	bool is_mapped = false;
 
 	do
 	:: round > ROUNDS -> break
 	:: else ->
 		if
-		:: !mapped ->	/* MAP, a new node */
+		:: !is_mapped ->	/* MAP, a new node */
 			map(m, round)
 		:: else
 		fi;
 		/* UNMAP: W1 */
-		mapped = false;
-		root = 0;
-		gen++;
+		written!W_UNMAP, 0, 0;
+		written!W_ROOT, 0, 0;
+		written!W_GEN, 0, 0;
 #ifdef RUN
 		map(1 - m, round + 1);
+		is_mapped = true;
 #endif
 		/* W2 */
-		posted++;
+		written!W_POST, 0, 0;
+#ifndef BREAK_FENCE
+		fence();
+#endif
 		if
 		:: quick ->
 			if
-			:: answered == posted
+			:: len(written) == 0 && answered == posted
 			:: true ->	/* silent for too long */
-				quick = false;
+				written!W_SLOW, 0, 0;
 #ifndef BREAK_SECOND_NOTICE
-				posted++;
+				written!W_POST, 0, 0;
 #endif
 #ifndef BREAK_BARRIER_ALL
 				barrier_all()
