@@ -173,6 +173,31 @@ START_TEST(unmap_completes_only_after_the_hold)
 }
 END_TEST
 
+START_TEST(d27_detach_completes_only_after_the_hold)
+{
+	struct dma_hold hold;
+	struct vcpu c;
+	iova_t reply;
+	uint32_t len;
+	uint8_t b[20];
+
+	hold_page(&hold);
+	vrig_put_detach(b, 1, 1);
+	vrig_add(&v, b, 20, 4, &reply);
+	vcpu_start(&c, vcpu_ring);
+	while (touch(1, 0x5000, DMA_READ) == 1)
+		sched_yield();
+	usleep(20000);
+	ck_assert(!atomic_load(&c.back));
+	ck_assert(!is_used(&len));
+	dma_done(&hold);
+	vcpu_join(&c);
+	ck_assert(is_used(&len));
+	vqd_read(&v.req, reply, b, 4);
+	ck_assert_uint_eq(b[0], IOMMU_OK);
+}
+END_TEST
+
 START_TEST(waiting_unmap_keeps_no_lock_that_faults_or_registers_need)
 {
 	struct dma_hold hold;
@@ -735,6 +760,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, unmap_completes_only_after_the_hold);
+	tcase_add_test(t, d27_detach_completes_only_after_the_hold);
 	tcase_add_test(
 		t, waiting_unmap_keeps_no_lock_that_faults_or_registers_need);
 	tcase_add_test(t, second_vcpu_returns_at_once_and_is_served);

@@ -71,26 +71,34 @@ END_TEST
 
 START_TEST(d13_g5_reserved_bytes_of_the_head_are_ignored)
 {
-	uint8_t b[72];
+	uint8_t b[72], reply[VIOMMU_PROBE_SIZE + 4];
 
+	vrig_put_probe(b, 1);
+	b[1] = b[2] = b[3] = 0xff;
+	ck_assert_uint_eq(vrig_send(&v, b, 72, reply, sizeof(reply)),
+			  sizeof(reply));
+	OK(reply[VIOMMU_PROBE_SIZE]);
 	vrig_put_attach(b, 1, 1, 0);
 	b[1] = b[2] = b[3] = 0xff;
 	OK(conf_send(b, 20));
 	vrig_put_map(b, 1, 0x5000, 0x5fff, 0x5000, RW);
 	b[1] = b[2] = b[3] = 0xff;
 	OK(conf_send(b, 36));
+	ck_assert(conf_can(1, 5));
 	vrig_put_unmap(b, 1, 0x5000, 0x5fff);
 	b[1] = b[2] = b[3] = 0xff;
 	OK(conf_send(b, 28));
+	ck_assert(!conf_can(1, 5));
 	vrig_put_detach(b, 1, 1);
 	b[1] = b[2] = b[3] = 0xff;
 	OK(conf_send(b, 20));
+	FAILS(INVAL, vrig_detach(&v, 1, 1));
 }
 END_TEST
 
 START_TEST(d13_reserved_bytes_of_the_tail_are_zero)
 {
-	uint8_t b[20], reply[4];
+	uint8_t b[72], reply[VIOMMU_PROBE_SIZE + 4];
 
 	vrig_put_attach(b, 1, 1, 0);
 	ck_assert_uint_eq(vrig_send(&v, b, 20, reply, 4), 4);
@@ -98,6 +106,16 @@ START_TEST(d13_reserved_bytes_of_the_tail_are_zero)
 	vrig_put_attach(b, 1, 99, 0);
 	ck_assert_uint_eq(vrig_send(&v, b, 20, reply, 4), 4);
 	ck_assert_mem_eq(reply, "\6\0\0\0", 4);
+	vrig_put_map(b, 1, 0x5000, 0x5fff, 0x5000, RW);
+	ck_assert_uint_eq(vrig_send(&v, b, 36, reply, 4), 4);
+	ck_assert_mem_eq(reply, "\0\0\0\0", 4);
+	vrig_put_unmap(b, 1, 0x5000, 0x5ffe);
+	ck_assert_uint_eq(vrig_send(&v, b, 28, reply, 4), 4);
+	ck_assert_mem_eq(reply, "\5\0\0\0", 4);
+	vrig_put_probe(b, 99);
+	ck_assert_uint_eq(vrig_send(&v, b, 72, reply, sizeof(reply)),
+			  sizeof(reply));
+	ck_assert_mem_eq(reply + VIOMMU_PROBE_SIZE, "\6\0\0\0", 4);
 }
 END_TEST
 
