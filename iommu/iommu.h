@@ -102,7 +102,8 @@ struct iommu_fault_sink {
 struct iommu_stats {
 	uint64_t attaches, detaches, maps, unmaps; /* requests that succeeded */
 	uint64_t rejected; /* those that did not; not what a parser refused */
-	uint64_t translations, cache_hits, walks, faults;
+	/* Each translation is a hit or a miss; some misses walk twice. */
+	uint64_t translations, cache_hits, cache_misses, walks, faults;
 	uint64_t mappings, mapped_bytes; /* now */
 	uint64_t domains;		 /* now */
 	uint64_t table_bytes;		 /* now */
@@ -114,8 +115,9 @@ struct iommu_endpoint_state {
 	bool attached;
 	bool bypass;	 /* its domain's, or what it gets without one */
 	uint32_t domain; /* if attached */
-	uint64_t mappings, mapped_bytes;		  /* of its domain */
-	uint64_t translations, cache_hits, walks, faults; /* its own */
+	uint64_t mappings, mapped_bytes; /* of its domain */
+	/* Its own: */
+	uint64_t translations, cache_hits, cache_misses, walks, faults;
 };
 
 struct iommu_mapping {

@@ -25,6 +25,7 @@ static void state_locked(const struct iommu_endpoint *ep,
 		.mapped_bytes = d ? d->bytes : 0,
 		.translations = sum.translations,
 		.cache_hits = sum.cache_hits,
+		.cache_misses = sum.cache_misses,
 		.walks = sum.walks,
 		.faults = sum.faults,
 	};

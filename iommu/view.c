@@ -418,9 +418,12 @@ void view_add_stats(const struct iommu_view *v, struct iommu_stats *s)
 		(counter_get(&v->recall.uses) - counter_get(&v->recall.vain)) /
 		RECALL_USE;
 	uint64_t all = counter_get(&v->stats.translations) + recalled;
+	/* They go on while we read. */
+	uint64_t misses = min_u64(counter_get(&v->stats.misses), all);
 
 	s->translations += all;
-	s->cache_hits += all - counter_get(&v->stats.misses);
+	s->cache_hits += all - misses;
+	s->cache_misses += misses;
 	s->walks += counter_get(&v->stats.walks);
 	s->faults += counter_get(&v->stats.faults);
 }

@@ -895,6 +895,7 @@ START_TEST(statistics_count)
 	ck_assert_uint_eq(stats().translations, 3);
 	ck_assert_uint_eq(stats().walks, 2);
 	ck_assert_uint_eq(stats().cache_hits, 1);
+	ck_assert_uint_eq(stats().cache_misses, 2);
 	ck_assert_uint_eq(stats().faults, 1);
 	ck_assert_uint_eq(stats().mappings, 1);
 	OK(DETACH(1, 1));

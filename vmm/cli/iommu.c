@@ -9,7 +9,7 @@
 #include "vmm/cli/settings.h"
 #include "vmm/cli/status.h"
 
-#define ROW	   "%-8s %-12s %10s %14s %14s %12s %10s %8s\n"
+#define ROW	   "%-8s %-12s %8s %14s %14s %12s %9s %9s %8s\n"
 #define NUMBER_MAX 32
 
 static void number(char *text, uint64_t n, const char *mark)
@@ -30,7 +30,7 @@ static void print_domain(char *text, const struct iommu_endpoint_state *e)
 static void print_endpoint(const struct control_line *l)
 {
 	const struct iommu_endpoint_state *e = &l->endpoint;
-	char t[8][NUMBER_MAX];
+	char t[9][NUMBER_MAX];
 
 	number(t[0], e->id, "");
 	print_domain(t[1], e);
@@ -38,9 +38,10 @@ static void print_endpoint(const struct control_line *l)
 	number(t[3], e->mapped_bytes, "");
 	number(t[4], l->largest, l->examined < e->mappings ? "+" : "");
 	number(t[5], e->cache_hits, "");
-	number(t[6], e->walks, "");
-	number(t[7], e->faults, "");
-	printf(ROW, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+	number(t[6], e->cache_misses, "");
+	number(t[7], e->walks, "");
+	number(t[8], e->faults, "");
+	printf(ROW, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8]);
 }
 
 static void print_mapping(const struct control_line *l)
@@ -54,7 +55,7 @@ static void print_mapping(const struct control_line *l)
 static void print_head(void)
 {
 	printf(ROW, "ENDPOINT", "DOMAIN", "MAPPINGS", "BYTES", "LARGEST",
-	       "HITS", "WALKS", "FAULTS");
+	       "HITS", "MISSES", "WALKS", "FAULTS");
 }
 
 static const struct ask_table endpoints = {

@@ -55,8 +55,9 @@ static void report_iommu(struct mach *m)
 	       " maps, %" PRIu64 " unmaps, %" PRIu64 " rejected",
 	       s.attaches, s.detaches, s.maps, s.unmaps, s.rejected);
 	report("IOMMU: %" PRIu64 " translations, %" PRIu64
-	       " cache hits, %" PRIu64 " walks, %" PRIu64 " faults",
-	       s.translations, s.cache_hits, s.walks, s.faults);
+	       " cache hits, %" PRIu64 " misses, %" PRIu64 " walks, %" PRIu64
+	       " faults",
+	       s.translations, s.cache_hits, s.cache_misses, s.walks, s.faults);
 }
 
 static void report_nets(struct mach *m)

@@ -20,6 +20,7 @@ static const struct {
 	{"examined", offsetof(struct control_line, examined)},
 	{"translations", offsetof(struct control_line, endpoint.translations)},
 	{"cache_hits", offsetof(struct control_line, endpoint.cache_hits)},
+	{"cache_misses", offsetof(struct control_line, endpoint.cache_misses)},
 	{"walks", offsetof(struct control_line, endpoint.walks)},
 	{"faults", offsetof(struct control_line, endpoint.faults)},
 };

@@ -479,7 +479,8 @@ bool mach_iommu_endpoint(struct mach *m, size_t n,
 			.mapped_bytes = 3321888768,
 			.translations = 12,
 			.cache_hits = 9,
-			.walks = 3,
+			.cache_misses = 3,
+			.walks = 4,
 			.faults = 1,
 		};
 	else

@@ -331,8 +331,8 @@ START_TEST(verbose_run_tells_what_the_machine_saw)
 		  "moat: the guest powered off\n"
 		  "moat: IOMMU: 1 attaches, 0 detaches, 2 maps, 3 unmaps, "
 		  "0 rejected\n"
-		  "moat: IOMMU: 0 translations, 0 cache hits, 0 walks, "
-		  "0 faults\n"
+		  "moat: IOMMU: 0 translations, 0 cache hits, 0 misses, "
+		  "0 walks, 0 faults\n"
 		  "moat: exits: pio 12, mmio 34\n");
 	result_is(RUN("run", "--iommu", "on", "--kernel", "poweroff"), 0, "",
 		  "");

@@ -22,18 +22,18 @@ const char *spawn_program = MOAT_FAKE;
 
 #define RUN(...) spawn_run(NULL, NULL, 0, ARGV(__VA_ARGS__))
 
-#define HEAD                                                              \
-	"ENDPOINT DOMAIN         MAPPINGS          BYTES        LARGEST " \
-	"        HITS      WALKS   FAULTS\n"
-#define TABLE                                                                  \
-	HEAD "8        1                   300     3321888768        2097152 " \
-	     "           9          3        1\n"                              \
-	     "16       bypass                0              0              0 " \
-	     "           0          0        0\n"
+#define HEAD                                                            \
+	"ENDPOINT DOMAIN       MAPPINGS          BYTES        LARGEST " \
+	"        HITS    MISSES     WALKS   FAULTS\n"
+#define TABLE                                                                \
+	HEAD "8        1                 300     3321888768        2097152 " \
+	     "           9         3         4        1\n"                   \
+	     "16       bypass              0              0              0 " \
+	     "           0         0         0        0\n"
 #define OBJECT                                                            \
 	"{\"endpoint\":8,\"domain\":1,\"bypass\":false,\"mappings\":300," \
 	"\"bytes\":3321888768,\"largest\":2097152,\"examined\":300,"      \
-	"\"translations\":12,\"cache_hits\":9,\"walks\":3,\"faults\":1}\n"
+	"\"translations\":12,\"cache_hits\":9,\"cache_misses\":3,\"walks\":4,\"faults\":1}\n"
 
 static char path[64];
 static struct spawn_tty guest;
@@ -131,7 +131,7 @@ START_TEST(endpoints_are_printed)
 		  OBJECT "{\"endpoint\":16,\"domain\":null,\"bypass\":true,"
 			 "\"mappings\":0,\"bytes\":0,\"largest\":0,"
 			 "\"examined\":0,\"translations\":0,\"cache_hits\":0,"
-			 "\"walks\":0,\"faults\":0}\n",
+			 "\"cache_misses\":0,\"walks\":0,\"faults\":0}\n",
 		  "");
 	end_guest();
 }
