@@ -390,6 +390,29 @@ START_TEST(unmap_of_another_page_does_not_wait)
 }
 END_TEST
 
+/* Who looks up another page may be in the node that goes. */
+START_TEST(unmap_that_frees_a_node_waits_for_lookups_under_way)
+{
+	struct recall *user;
+	uint64_t use;
+	struct op op;
+
+	rig_init(&rig, NULL);
+	ck_assert_int_eq(iommu_attach(rig.i, 1, 1, false), IOMMU_OK);
+	map_page(0x5000, 0x5000);
+	user = rig.dma[1]->recall;
+	use = recall_use(user, 0x7000);
+	(void)recall_hold(user, RECALL_BULK, use);
+	op_start(&op, op_unmap);
+	usleep(20000);
+	ck_assert(!atomic_load(&op.done));
+	recall_settle(user, RECALL_BULK, use);
+	pthread_join(op.thread, NULL);
+	(void)recall_end(user, RECALL_BULK);
+	rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(attach_of_another_endpoint_does_not_wait)
 {
 	struct dma_hold hold;
@@ -463,6 +486,7 @@ int main(void)
 	tcase_add_test(t, reset_waits_for_the_hold);
 	tcase_add_test(t, bypass_off_waits_for_holds_without_a_domain);
 	tcase_add_test(t, unmap_of_another_page_does_not_wait);
+	tcase_add_test(t, unmap_that_frees_a_node_waits_for_lookups_under_way);
 	tcase_add_test(t, attach_of_another_endpoint_does_not_wait);
 	tcase_add_test(t, stop_breaks_an_unmap_and_nothing_leaks_or_dangles);
 	tcase_add_test(t, stop_breaks_a_reset);
