@@ -2,7 +2,9 @@
 #include "vmm/machine/trace_record.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "core/err.h"
 #include "vmm/cli/command.h"
@@ -14,6 +16,7 @@ static int print_all(FILE *in, const char *path, struct err *err)
 {
 	uint8_t head[TRACE_HEAD] = {0}, bytes[TRACE_RECORD];
 	struct trace_record r;
+	off_t at = TRACE_HEAD;
 	size_t n;
 
 	errno = 0;
@@ -24,7 +27,12 @@ static int print_all(FILE *in, const char *path, struct err *err)
 	while ((n = fread(bytes, 1, sizeof(bytes), in)) == sizeof(bytes) &&
 	       !ferror(stdout)) {
 		trace_record_get(&r, bytes);
+		if (!trace_record_ok(&r))
+			return err_set(err, EINVAL,
+				       "trace: '%.120s' is damaged at byte %jd",
+				       path, (intmax_t)at);
 		trace_record_print(&r, stdout);
+		at += TRACE_RECORD;
 	}
 	/* fread() of the C library leaves errno as read() has set it. */
 	if (ferror(in))

@@ -83,14 +83,24 @@ void trace_record_get(struct trace_record *r, const uint8_t src[TRACE_RECORD])
 	};
 }
 
+static const char *const statuses[] = {
+	"OK",	 "IOERR", "UNSUPP", "DEVERR", "INVAL",
+	"RANGE", "NOENT", "FAULT",  "NOMEM",
+};
+static const char *const reasons[] = {"unknown", "no domain", "no mapping"};
+
+bool trace_record_ok(const struct trace_record *r)
+{
+	if (r->kind == TRACE_FAULT)
+		return r->status < ARRAY_SIZE(reasons);
+	return r->kind >= IOMMU_REQUEST_ATTACH &&
+	       r->kind <= IOMMU_REQUEST_PROBE &&
+	       r->status < ARRAY_SIZE(statuses);
+}
+
 static const char *status_text(uint8_t status)
 {
-	static const char *const names[] = {
-		"OK",	 "IOERR", "UNSUPP", "DEVERR", "INVAL",
-		"RANGE", "NOENT", "FAULT",  "NOMEM",
-	};
-
-	return status < ARRAY_SIZE(names) ? names[status] : "?";
+	return status < ARRAY_SIZE(statuses) ? statuses[status] : "?";
 }
 
 static void print_map(const struct trace_record *r, FILE *out)
@@ -106,9 +116,6 @@ static void print_map(const struct trace_record *r, FILE *out)
 
 static void print_fault(const struct trace_record *r, FILE *out)
 {
-	static const char *const reasons[] = {"unknown", "no domain",
-					      "no mapping"};
-
 	fprintf(out, "fault endpoint %" PRIu32 " %s %#" PRIx64 ": %s\n",
 		r->endpoint, r->access == DMA_WRITE ? "write" : "read",
 		r->first,

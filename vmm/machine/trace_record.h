@@ -37,6 +37,9 @@ bool trace_head_ok(const uint8_t src[TRACE_HEAD]);
 void trace_record_put(uint8_t dst[TRACE_RECORD], const struct trace_record *r);
 void trace_record_get(struct trace_record *r, const uint8_t src[TRACE_RECORD]);
 
+/* Whether moat can have written it. */
+bool trace_record_ok(const struct trace_record *r);
+
 /* One line for people; any bytes make one. */
 void trace_record_print(const struct trace_record *r, FILE *out);
 

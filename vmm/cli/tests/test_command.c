@@ -537,6 +537,13 @@ START_TEST(trace_is_written_and_printed)
 	trace_fails("is no trace");
 	write_file(file + 1, 40);
 	trace_fails("is no trace");
+	file[16 + 8] = 6; /* there is no such request */
+	write_file(file, TRACE_FILE);
+	trace_fails("is damaged at byte 16");
+	file[16 + 8] = 3;
+	file[16 + 9] = 9; /* nor such an answer */
+	write_file(file, TRACE_FILE);
+	trace_fails("is damaged at byte 16");
 }
 END_TEST
 
