@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -193,17 +192,6 @@ static void set_signals(void)
 	(void)signal(SIGXFSZ, SIG_DFL);
 }
 
-/* The files of a shared directory are more than the usual soft limit. */
-static void raise_file_limit(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 /* dup2() of a descriptor to itself would keep its close-on-exec flag. */
 static bool move_fd(int from, int to)
 {
@@ -239,7 +227,7 @@ __attribute__((noreturn)) static void run(struct plan *p)
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		give_up(p, STEP_SETUP);
 	set_signals();
-	raise_file_limit();
+	fd_raise_limit(); /* for the files of a shared directory */
 	if (p->config->flags & CHILD_USER_NAMESPACE)
 		enter_user_namespace(p);
 	if (p->config->flags & CHILD_READONLY)

@@ -69,6 +69,14 @@ int fd_pwrite_full(int fd, const void *buf, size_t len, uint64_t at);
 int fd_write_full(int fd, const void *buf, size_t len);
 
 /*
+ * fd_raise_limit - let this process open as many files as its hard limit says.
+ *
+ * The soft limit is for select(), which nobody here uses.  May be called
+ * between fork() and exec.
+ */
+void fd_raise_limit(void);
+
+/*
  * eventfd_new - a non-blocking eventfd, at 0.
  *
  * Return: the descriptor, or -errno.

@@ -111,7 +111,7 @@ static void report_io(const struct mach_host *h, FILE *out)
 			note, strerror(-h->io_uring));
 	if (h->open_files < FEW_FILES)
 		fprintf(out,
-			"%sonly %" PRIu64 " open files allowed (ulimit -n): "
+			"%sonly %" PRIu64 " open files allowed (ulimit -Hn): "
 			"few devices fit\n",
 			note, h->open_files);
 }

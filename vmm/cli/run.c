@@ -8,6 +8,7 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/fd.h"
 #include "vmm/cli/command.h"
 #include "vmm/cli/guard.h"
 #include "vmm/cli/host_console.h"
@@ -379,6 +380,8 @@ int command_run(struct settings *s, struct err *err)
 	struct run *run;
 	int status;
 
+	/* Each connection of a vsock is one. */
+	fd_raise_limit();
 	if (mach_config_check(&s->machine, err) < 0)
 		return s->command ? STATUS_LAUNCH : STATUS_USAGE;
 	if (!s->command && !s->machine.kernel) {

@@ -78,23 +78,28 @@ static int probe_io_uring(void)
 	return 0;
 }
 
-static uint64_t limit(int resource)
+static uint64_t value(rlim_t limit)
 {
-	struct rlimit r;
+	return limit == RLIM_INFINITY ? UINT64_MAX : limit;
+}
 
-	if (getrlimit((__rlimit_resource_t)resource, &r) < 0 ||
-	    r.rlim_cur == RLIM_INFINITY)
-		return UINT64_MAX;
-	return r.rlim_cur;
+static void probe_limits(struct mach_host *h)
+{
+	struct rlimit files = {0, RLIM_INFINITY};
+	struct rlimit space = {RLIM_INFINITY, 0};
+
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	(void)getrlimit(RLIMIT_AS, &space);
+	h->open_files = value(files.rlim_max); /* a run takes all of them */
+	h->address_space = value(space.rlim_cur);
 }
 
 void mach_host_probe(struct mach_host *ret_h)
 {
 	*ret_h = (struct mach_host){
 		.io_uring = probe_io_uring(),
-		.open_files = limit(RLIMIT_NOFILE),
-		.address_space = limit(RLIMIT_AS),
 	};
+	probe_limits(ret_h);
 	vm_probe(&ret_h->kvm);
 	probe_cpuinfo(ret_h);
 	probe_meminfo(ret_h);

@@ -8,6 +8,7 @@
  *	echo		what comes in goes out, up to a 'q'
  *	eat N		wait for N bytes, then print how many came and their sum
  *	size		wait for a window size (a new one), print it
+ *	files		print how many files the process may open
  *	sleep MS	wait
  *	wait		for mach_stop()
  *	deaf		the same, and take no input
@@ -26,6 +27,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -224,6 +226,16 @@ static bool do_size(struct mach *m)
 	return go && put(m, text, strlen(text));
 }
 
+static bool do_files(struct mach *m)
+{
+	struct rlimit r = {0};
+	char text[32];
+
+	(void)getrlimit(RLIMIT_NOFILE, &r);
+	(void)snprintf(text, sizeof(text), "%ju\n", (uintmax_t)r.rlim_cur);
+	return put(m, text, strlen(text));
+}
+
 static bool do_wait(struct mach *m, bool deaf, long ms)
 {
 	bool go = true;
@@ -277,6 +289,8 @@ static bool command(struct mach *m, const char *name, const char *arg)
 		return do_eat(m, n);
 	if (strcmp(name, "size") == 0)
 		return do_size(m);
+	if (strcmp(name, "files") == 0)
+		return do_files(m);
 	if (strcmp(name, "sleep") == 0)
 		return do_wait(m, false, (long)n);
 	if (strcmp(name, "wait") == 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -418,6 +419,23 @@ START_TEST(full_disk_does_not_end_the_guest)
 }
 END_TEST
 
+static void few_files(void)
+{
+	const struct rlimit r = {100, 200};
+
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+		_exit(125);
+}
+
+/* A connection of a vsock is one; the soft limit is 1024 for most. */
+START_TEST(a_machine_may_open_as_many_files_as_the_hard_limit_says)
+{
+	result_is(spawn_run(few_files, NULL, 0,
+			    ARGV("run", "--kernel", "files;poweroff")),
+		  0, "200\n", REASON);
+}
+END_TEST
+
 START_TEST(reports_on_a_full_disk_are_missed_aloud)
 {
 	static const char *const kernel = "print text\\n;poweroff";
@@ -650,6 +668,8 @@ int main(void)
 	tcase_add_test(tc, all_text_comes_out_before_the_end);
 	tcase_add_test(tc, reader_that_has_gone_does_not_end_the_guest);
 	tcase_add_test(tc, full_disk_does_not_end_the_guest);
+	tcase_add_test(tc,
+		       a_machine_may_open_as_many_files_as_the_hard_limit_says);
 	tcase_add_test(tc, reports_on_a_full_disk_are_missed_aloud);
 	tcase_add_test(tc, reader_that_sleeps_does_not_stop_the_timeout);
 	tcase_add_test(tc, output_goes_to_a_file);
