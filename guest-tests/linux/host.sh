@@ -14,7 +14,7 @@ order=()		# the files to load of those in /modules, in this order; all if empty
 extra=()		# files to put in, as SRC:DEST
 cmdline=
 input=/dev/null		# what is typed on the console
-wrapper=()		# a command that runs moat
+wrapper=()		# a command that runs moat; 77: it cannot
 boot_from=initrd	# disk: system.img, which has to be the first --disk
 timeout=300s		# of launch()
 root=initrd		# of launch(): busybox alone
@@ -161,6 +161,7 @@ run_moat() {
 		--cmdline "quiet loglevel=1 $words" --timeout 300s --no-reboot -v "$@" \
 		<"$input" >"$console" 2>"$errors" || status=$?
 	((status != 125)) || fail "$(tail -n 1 "$errors")"
+	((status != 77)) || skip "$(tail -n 1 "$errors")"
 	said="$(tr -d '\r' <"$console" | sed -n 's/^#guest //p')"
 	if [[ $said =~ failed:\ ([^$'\n']*) ]]; then
 		fail "in the guest: ${BASH_REMATCH[1]}"
@@ -191,6 +192,13 @@ cell_shows() {
 	told_is endpoints '0000:00:03.0 0000:00:05.0 0000:00:06.0'
 	disk_was_copied data copy
 	iommu_was_used
+}
+
+# run_beside - the next boot() has functions of the case run on its host, see
+# beside.sh: prepare(), beside(), clean_up()
+run_beside() {
+	declare -f prepare beside clean_up >host-functions.sh || fail "the case lacks a function for beside.sh"
+	wrapper=("$GUEST_FILES/../beside.sh" host-functions.sh)
 }
 
 # type_when LINE TEXT - type TEXT on the console of the next boot() once the

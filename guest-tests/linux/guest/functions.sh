@@ -87,6 +87,18 @@ count() {
 	echo $n
 }
 
+# host_said WORD - has the host written it on the disk with id=flag?
+host_said() {
+	[ "$(dd if="/dev/$(disk flag)" bs=512 count=1 iflag=direct 2>/dev/null | tr -d '\0')" = "$1" ]
+}
+
+# until_host_said WORD - wait for it
+until_host_said() {
+	until host_said "$1"; do
+		sleep 0.1
+	done
+}
+
 # --- PCI ---------------------------------------------------------------------
 
 # bars_of PCI - print where its BARs are, on one line
@@ -133,6 +145,20 @@ sum() {
 # flushes DISK - print how many flush requests it has served
 flushes() {
 	awk '{ print $16 }' "/sys/block/$1/stat"
+}
+
+# fails DD-ARGUMENT... - does dd end with EIO?
+fails() {
+	! dd "$@" 2>/tmp/dd && grep -q 'Input/output error' /tmp/dd
+}
+
+# errors_were_meant DISK... - the kernel has told of I/O errors of each, and
+# finish() shall not complain of them
+errors_were_meant() {
+	for name; do
+		check "the kernel tells of the errors of $name" logged "I/O error, dev $name"
+	done
+	dmesg -c >/dev/null
 }
 
 # copy_disk FROM TO - read one, write and flush the other, read it again
