@@ -313,6 +313,46 @@ START_TEST(a_watchdog_that_is_locked_is_so_until_the_reset)
 }
 END_TEST
 
+static unsigned nlines;
+static char last_line[256];
+
+static void count_lines(enum log_level level, const char *line)
+{
+	(void)level;
+	nlines++;
+	(void)snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
+static void let_run_out(struct watchdog_pci *w, unsigned times)
+{
+	struct machine_events *e = w->watchdog.events;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < times; i++)
+		e->ops->unfed(e);
+	pthread_mutex_unlock(&w->lock);
+}
+
+START_TEST(a_watchdog_that_only_tells_is_told_of_once_until_the_reset)
+{
+	struct mach *m = NULL;
+
+	config.watchdog = MACH_WATCHDOG_NONE;
+	ck_assert_int_eq(plan(&m), 0);
+	nlines = 0;
+	log_set_sink(count_lines);
+	let_run_out(&m->watchdog_pci, 1000);
+	ck_assert_uint_eq(nlines, 1);
+	ck_assert_str_eq(last_line,
+			 "watchdog: the guest stopped feeding its watchdog");
+	mach_reset_functions(m);
+	let_run_out(&m->watchdog_pci, 2);
+	ck_assert_uint_eq(nlines, 2);
+	log_set_sink(NULL);
+	mach_free(m);
+}
+END_TEST
+
 START_TEST(a_watchdog_takes_a_slot)
 {
 	config.watchdog = MACH_WATCHDOG_STOP;
@@ -691,6 +731,9 @@ int main(void)
 		       disk_keeps_its_slot_without_iommu_console_and_rng);
 	tcase_add_test(places, without_acpi_pvpanic_is_a_pci_function);
 	tcase_add_test(places, a_watchdog_that_is_locked_is_so_until_the_reset);
+	tcase_add_test(
+		places,
+		a_watchdog_that_only_tells_is_told_of_once_until_the_reset);
 	tcase_add_test(places, a_watchdog_takes_a_slot);
 	tcase_add_test(places,
 		       a_served_disk_leaves_to_its_server_what_is_the_servers);
