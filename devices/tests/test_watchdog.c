@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include <check.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "core/bits.h"
@@ -117,6 +118,39 @@ static uint64_t run_until_unfed(void)
 	return now_ms() - start;
 }
 
+/* Is the stage that runs one of so many milliseconds, of which it has had few? */
+static bool has_ms(uint64_t ms)
+{
+	struct itimerspec left;
+	uint64_t left_ms;
+
+	ck_assert_int_eq(timerfd_gettime(w.timer.watch.fd, &left), 0);
+	left_ms = (uint64_t)left.it_value.tv_sec * 1000 +
+		  (uint64_t)left.it_value.tv_nsec / 1000000;
+	return left_ms <= ms && left_ms > ms * 3 / 4;
+}
+
+START_TEST(each_stage_has_its_own_time)
+{
+	set_stages(100 << 10, 500 << 10);
+	enable(0);
+	ck_assert(has_ms(100000));
+	pthread_mutex_lock(&lock);
+	w.timer.fn(&w.timer);
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(w.stage, WATCHDOG_SECOND);
+	ck_assert(has_ms(500000));
+	feed();
+	ck_assert(has_ms(100000));
+	pthread_mutex_lock(&lock);
+	watchdog_set_config(&w, WATCHDOG_CONFIG_FAST);
+	pthread_mutex_unlock(&lock);
+	set_stages(0xfffff, 1);
+	feed();
+	ck_assert(has_ms(1000));
+}
+END_TEST
+
 START_TEST(a_watchdog_that_nobody_enabled_rests)
 {
 	set_stages(1, 1);
@@ -132,6 +166,7 @@ START_TEST(a_guest_that_stops_feeding_it_is_told_after_both_stages)
 	enable(0);
 	ck_assert_uint_ge(run_until_unfed(), 75);
 	ck_assert_uint_eq(bus_read(&bus, BASE + RELOAD, 2), TIMEOUT);
+	ck_assert_uint_eq(bus_read(&bus, BASE + PRELOAD1, 4), 0);
 	/* Once. */
 	run_for(100);
 	ck_assert_uint_eq(machine.unfed, 1);
@@ -288,6 +323,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, each_stage_has_its_own_time);
 	tcase_add_test(t, a_watchdog_that_nobody_enabled_rests);
 	tcase_add_test(t,
 		       a_guest_that_stops_feeding_it_is_told_after_both_stages);
