@@ -417,6 +417,12 @@ void child_explain(struct child *c, char *text, size_t size)
 	snprintf(text, size, "%s%s%s", how, c->line[0] ? ": " : "", c->line);
 }
 
+void child_ask(struct child *c)
+{
+	if (c->pid > 0 && !c->ended)
+		(void)kill(c->pid, SIGTERM);
+}
+
 void child_stop(struct child *c, unsigned grace_ms)
 {
 	if (c->pid > 0) {

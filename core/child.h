@@ -83,6 +83,9 @@ bool child_ended(struct child *c, unsigned timeout_ms);
  */
 void child_explain(struct child *c, char *text, size_t size);
 
+/* Ask it to end (SIGTERM), which it may have to do something for. */
+void child_ask(struct child *c);
+
 /*
  * child_stop - give it @grace_ms to end by itself, then kill its group.  One
  * that was never started is accepted.

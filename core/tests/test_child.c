@@ -232,6 +232,23 @@ START_TEST(stop_gives_the_grace_it_is_told)
 }
 END_TEST
 
+START_TEST(one_that_is_asked_to_end_may_do_something_first)
+{
+	char line[64];
+
+	ck_assert_int_eq(start_sh("trap 'echo asked; exit 3' TERM; echo up; "
+				  "while :; do sleep 0.01; done",
+				  -1, 0),
+			 0);
+	read_line(c.output, line, sizeof(line));
+	ck_assert_str_eq(line, "up");
+	child_ask(&c);
+	assert_explained("ended with status 3: asked");
+	child_ask(&c);
+	child_stop(&c, 0);
+}
+END_TEST
+
 START_TEST(stop_accepts_what_was_never_started)
 {
 	child_init(&c);
@@ -355,6 +372,7 @@ int main(void)
 	tcase_add_test(t, it_has_a_group_of_its_own);
 	tcase_add_test(t, stop_kills_the_whole_group);
 	tcase_add_test(t, stop_gives_the_grace_it_is_told);
+	tcase_add_test(t, one_that_is_asked_to_end_may_do_something_first);
 	tcase_add_test(t, stop_accepts_what_was_never_started);
 	tcase_add_test(t, it_is_killed_when_its_parent_is);
 	tcase_add_test(t, a_user_namespace_makes_it_root_of_nothing);

@@ -24,8 +24,11 @@
 /* Servers in Rust have no longer rings. */
 #define QUEUE_SIZE 128
 
-/* A server ends by itself when its connection is closed. */
+/* To hear how a server has ended that hung up. */
 #define GRACE_MS 1000
+
+/* Ours writes what it has of the image in its memory before it ends. */
+#define FLUSH_MS 20000
 
 /* Up to write_zeroes: servers know no shorter one, and some no longer one. */
 #define CONFIG_LEN offsetof(struct blk_config_wire, max_secure_erase_sectors)
@@ -258,7 +261,8 @@ static void vublk_free(struct virtio_dev *d)
 	loop_watch_del(&b->output);
 	vhu_fini(&b->vhu);
 	virtio_dev_fini(d);
-	child_stop(&b->server, GRACE_MS);
+	child_ask(&b->server);
+	child_stop(&b->server, FLUSH_MS);
 	free(b->name);
 	free(b);
 }
