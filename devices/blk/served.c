@@ -244,6 +244,11 @@ static void vublk_stop(struct virtio_dev *d)
 	vhu_stop(&to_vublk(d)->vhu);
 }
 
+static void vublk_queue_stop(struct virtio_dev *d, unsigned qi)
+{
+	vhu_queue_stop(&to_vublk(d)->vhu, qi);
+}
+
 static void vublk_kick(struct virtio_dev *d, unsigned qi)
 {
 	vhu_kick(&to_vublk(d)->vhu, qi);
@@ -273,6 +278,7 @@ static const struct virtio_dev_ops vublk_ops = {
 	.start = vublk_start,
 	.stop = vublk_stop,
 	.kick = vublk_kick,
+	.queue_stop = vublk_queue_stop,
 	.config_written = vublk_config_written,
 	.features_ok = vublk_features_ok,
 	.pausing = vublk_pausing,

@@ -221,6 +221,51 @@ START_TEST(each_queue_is_a_ring_of_the_server)
 }
 END_TEST
 
+static bool second_is_reset(void *arg)
+{
+	(void)arg;
+	return !r.f.dev.d->vqs[1].resetting;
+}
+
+/* Two queues, and the server has a request of each. */
+START_TEST(a_queue_reset_waits_for_its_own_requests_alone)
+{
+	struct vq *q;
+	struct blk_call c[3];
+
+	r.config.queues = 2;
+	rig_up(&r, (unsigned)_i,
+	       RIG_DRIVER | BIT_ULL(BLK_F_MQ) | BIT_ULL(VIRTIO_F_RING_RESET));
+	q = &r.f.dev.d->vqs[1];
+	c[0] = rig_read(&r, 0, 10);
+	c[1] = rig_read(&r, 1, 11);
+	rig_take(&r, 1, &req);
+	fix_lock(&r.f.dev);
+	virtio_queue_reset(r.f.dev.d, q);
+	ck_assert(q->resetting);
+	fix_unlock(&r.f.dev);
+	rig_serve(&r, 0);
+	ck_assert_uint_eq(rig_wait(&r, 0, &c[0]), BLK_S_OK);
+	fix_lock(&r.f.dev);
+	ck_assert(q->resetting);
+	fix_unlock(&r.f.dev);
+	fb_push(&r.b, 1, req.head, rig_carry_out(&req));
+	fix_until(&r.f.dev, second_is_reset, NULL);
+	ck_assert(!q->enabled);
+	ck_assert_uint_eq(vqd_used_idx(&r.f.dev.drv[1]), 0);
+	ck_assert_uint_eq(fix_holds(&r.f.dev), 0);
+	/* ... and it works again. */
+	fix_lock(&r.f.dev);
+	vqd_renew(&r.f.dev.drv[1]);
+	vqd_connect(&r.f.dev.drv[1], r.f.dev.d, 1);
+	fix_unlock(&r.f.dev);
+	c[2] = rig_read(&r, 1, 12);
+	rig_serve(&r, 1);
+	ck_assert_uint_eq(rig_wait(&r, 1, &c[2]), BLK_S_OK);
+	blk_assert_memory(&r.f, c[2].data[0].at, 12, 1);
+}
+END_TEST
+
 START_TEST(the_serial_number_is_ours_if_there_is_one)
 {
 	struct blk_call c = {.type = BLK_T_GET_ID, .ndata = 1};
@@ -650,6 +695,8 @@ static void add_work(TCase *t)
 {
 	tcase_add_loop_test(t, bytes_come_from_the_server, 0, 2);
 	tcase_add_loop_test(t, each_queue_is_a_ring_of_the_server, 0, 2);
+	tcase_add_loop_test(t, a_queue_reset_waits_for_its_own_requests_alone,
+			    0, 2);
 	tcase_add_loop_test(t, the_serial_number_is_ours_if_there_is_one, 0, 2);
 	tcase_add_test(t, the_serial_number_is_the_servers_otherwise);
 	tcase_add_test(t, unreachable_buffers_are_io_errors);

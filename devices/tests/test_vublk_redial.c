@@ -426,6 +426,83 @@ START_TEST(a_reset_ends_when_the_server_goes)
 }
 END_TEST
 
+/* A request of each of two queues; the second is reset when the server has
+ * gone, or before. */
+static void begin_on_two(struct blk_call *c, unsigned ways)
+{
+	r.config.queues = 2;
+	rig_up(&r, ways,
+	       RIG_DRIVER | BIT_ULL(BLK_F_MQ) | BIT_ULL(VIRTIO_F_RING_RESET));
+	c[0] = rig_read(&r, 0, 11);
+	c[1] = rig_read(&r, 1, 12);
+	ck_assert(fb_wait(&r.b, 0));
+	ck_assert(fb_wait(&r.b, 1));
+}
+
+static void reset_second(void)
+{
+	fix_lock(&r.f.dev);
+	virtio_queue_reset(r.f.dev.d, &r.f.dev.d->vqs[1]);
+	fix_unlock(&r.f.dev);
+}
+
+static bool second_is_reset(void *arg)
+{
+	const struct vq *q = &r.f.dev.d->vqs[1];
+
+	(void)arg;
+	return !q->resetting && !q->enabled;
+}
+
+/* The next server is given what the first queue had, and nothing else. */
+static void finish_first(const struct blk_call *c)
+{
+	fix_until(&r.f.dev, second_is_reset, NULL);
+	rig_next_server(&r);
+	rig_serve(&r, 0);
+	ck_assert_uint_eq(rig_wait(&r, 0, &c[0]), BLK_S_OK);
+	ck_assert(!fb_pop(&r.b, 1, &req));
+	ck_assert_uint_eq(vqd_used_idx(&r.f.dev.drv[1]), 0);
+	ck_assert_uint_eq(fix_holds(&r.f.dev), 0);
+}
+
+START_TEST(a_queue_reset_forgets_what_waited_of_its_queue_alone)
+{
+	struct blk_call c[2];
+
+	begin_on_two(c, (unsigned)_i);
+	fb_stop(&r.b);
+	wait_until_lost();
+	reset_second();
+	finish_first(c);
+}
+END_TEST
+
+START_TEST(a_queue_reset_ends_when_the_server_goes)
+{
+	struct blk_call c[2];
+
+	begin_on_two(c, (unsigned)_i);
+	reset_second();
+	ck_assert(!second_is_reset(NULL));
+	fb_stop(&r.b);
+	finish_first(c);
+}
+END_TEST
+
+START_TEST(a_server_that_does_not_finish_for_a_queue_reset_is_given_up)
+{
+	struct blk_call c[2];
+
+	r.config.patience_ms = 50;
+	begin_on_two(c, (unsigned)_i);
+	reset_second();
+	fix_until(&r.f.dev, second_is_reset, NULL);
+	fb_stop(&r.b);
+	finish_first(c);
+}
+END_TEST
+
 /* It has the connection and does nothing with it. */
 START_TEST(a_server_that_does_not_finish_for_a_reset_may_come_again)
 {
@@ -545,6 +622,12 @@ static void add_away(TCase *t)
 	tcase_add_loop_test(
 		t, a_server_that_does_not_finish_for_a_reset_may_come_again, 0,
 		2);
+	tcase_add_loop_test(
+		t, a_queue_reset_forgets_what_waited_of_its_queue_alone, 0, 2);
+	tcase_add_loop_test(t, a_queue_reset_ends_when_the_server_goes, 0, 2);
+	tcase_add_loop_test(
+		t, a_server_that_does_not_finish_for_a_queue_reset_is_given_up,
+		0, 2);
 	tcase_add_loop_test(t, a_pause_does_not_wait_and_is_kept, 0, 2);
 	tcase_add_loop_test(t, a_device_is_freed_while_its_server_is_looked_for,
 			    0, 4);

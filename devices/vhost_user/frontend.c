@@ -59,14 +59,15 @@ static void end_refused(struct vhu *u, struct vq *q, struct vq_chain *c,
 	vq_push(q, c);
 }
 
-/* What the server had of queue @qi: for the next one, or for nobody. */
+/* What the server had of queue @qi: for the next one, or for nobody, as in a
+ * reset. */
 static void abandon(struct vhu *u, struct vhu_session *s, unsigned qi)
 {
 	struct vq *q = &u->d->vqs[qi];
 	struct vq_chain *c;
 
 	while ((c = vhu_ring_abandon(&s->queues[qi].ring))) {
-		if (u->redial.waits && u->d->running)
+		if (u->redial.waits && u->d->running && !q->resetting)
 			list_append(&u->parked[qi], &c->node);
 		else
 			end_refused(u, q, c, -ENOTCONN);
@@ -125,11 +126,29 @@ static void drop_parked(struct vhu *u, unsigned qi)
 	}
 }
 
+/* Is queue @qi reset, and does that wait for the server? */
+static bool is_owed(const struct vhu *u, unsigned qi)
+{
+	return u->d->vqs[qi].resetting &&
+	       u->session->queues[qi].ring.inflight > 0;
+}
+
+/* Does anybody wait until the server finishes what it has? */
+static bool is_waited_for(const struct vhu *u)
+{
+	bool queue = false;
+
+	for (unsigned i = 0; u->session && i < u->session->nqueues; i++)
+		queue = queue || is_owed(u, i);
+	return queue ||
+	       (vhu_inflight(u) > 0 && (u->d->stopping || u->d->paused));
+}
+
 static void on_patience(struct loop_timer *t)
 {
 	struct vhu *u = container_of(t, struct vhu, patience);
 
-	if (vhu_inflight(u) > 0 && (u->d->stopping || u->d->paused))
+	if (is_waited_for(u))
 		give_up(u, "does not finish its requests", false);
 }
 
@@ -282,6 +301,13 @@ void vhu_stop(struct vhu *u)
 {
 	for (unsigned i = 0; u->parked && i < u->d->nvqs; i++)
 		drop_parked(u, i);
+	wait_patiently(u);
+}
+
+void vhu_queue_stop(struct vhu *u, unsigned qi)
+{
+	if (u->parked)
+		drop_parked(u, qi);
 	wait_patiently(u);
 }
 

@@ -28,7 +28,8 @@
 
 struct err;
 
-/* How long a reset or a pause of the device waits for the server. */
+/* How long a reset or a pause of the device, or a reset of a queue, waits for
+ * the server. */
 #define VHU_PATIENCE_MS 20000
 
 struct vhu;
@@ -100,6 +101,7 @@ void vhu_write_config(struct vhu *u, uint32_t offset, uint8_t val);
 /* The device's ops of the same names. */
 void vhu_kick(struct vhu *u, unsigned qi);
 void vhu_stop(struct vhu *u);
+void vhu_queue_stop(struct vhu *u, unsigned qi);
 void vhu_pausing(struct vhu *u);
 
 /*
