@@ -11,6 +11,11 @@
  * taken first.  So this is not for devices whose requests add up: a file
  * server's rename works once.
  *
+ * What a server has answered and has only in a cache of its own dies with it,
+ * and a flush that the next one answers does not bring it back: raw images are
+ * safe (the host's kernel is that cache), others if the server ends by itself,
+ * which flushes, and not if it is killed.
+ *
  * Servers can keep such a list themselves, across their restarts, in memory
  * that the front end keeps for them (VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD).
  * That is for rings that are the guest's, where nobody else knows what was
