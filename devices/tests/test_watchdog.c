@@ -151,6 +151,41 @@ START_TEST(each_stage_has_its_own_time)
 }
 END_TEST
 
+START_TEST(enabling_it_once_more_does_not_feed_it)
+{
+	set_stages(100 << 10, 100 << 10);
+	enable(0);
+	set_stages(500 << 10, 500 << 10);
+	enable(0);
+	ck_assert(has_ms(100000));
+}
+END_TEST
+
+START_TEST(a_reset_ends_the_wait_and_forgets_all_settings)
+{
+	struct itimerspec left;
+
+	set_stages(100 << 10, 100 << 10);
+	enable(0);
+	out(RELOAD, 2, 0x80);
+	pthread_mutex_lock(&lock);
+	watchdog_set_config(&w, WATCHDOG_CONFIG_FAST);
+	watchdog_reset(&w);
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_eq(timerfd_gettime(w.timer.watch.fd, &left), 0);
+	ck_assert_int_eq(left.it_value.tv_sec, 0);
+	ck_assert_int_eq(left.it_value.tv_nsec, 0);
+	ck_assert_int_eq(w.stage, WATCHDOG_RESTS);
+	ck_assert_uint_eq(w.config, 0);
+	ck_assert_uint_eq(w.preload[0], 0xfffff);
+	ck_assert_uint_eq(w.preload[1], 0xfffff);
+	/* The word that was said counts no more. */
+	out(RELOAD, 2, 0x86);
+	out(PRELOAD1, 4, 1);
+	ck_assert_uint_eq(w.preload[0], 0xfffff);
+}
+END_TEST
+
 START_TEST(a_watchdog_that_nobody_enabled_rests)
 {
 	set_stages(1, 1);
@@ -324,6 +359,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, each_stage_has_its_own_time);
+	tcase_add_test(t, enabling_it_once_more_does_not_feed_it);
+	tcase_add_test(t, a_reset_ends_the_wait_and_forgets_all_settings);
 	tcase_add_test(t, a_watchdog_that_nobody_enabled_rests);
 	tcase_add_test(t,
 		       a_guest_that_stops_feeding_it_is_told_after_both_stages);

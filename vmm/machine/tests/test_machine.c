@@ -307,8 +307,13 @@ START_TEST(a_watchdog_that_is_locked_is_so_until_the_reset)
 	ck_assert_uint_eq(read_lock(w), 0);
 	ck_assert_uint_eq(w->watchdog.lock, 0);
 	write_lock(w, 2);
+	ck_assert_uint_eq(read_lock(w), 2);
 	write_lock(w, 0);
 	ck_assert_uint_eq(read_lock(w), 0);
+	pthread_mutex_lock(&w->lock);
+	pci_func_config_write(&w->func, 0x60, 2, 0x20);
+	pthread_mutex_unlock(&w->lock);
+	ck_assert_uint_eq(w->watchdog.config, 0x20);
 	mach_free(m);
 }
 END_TEST
