@@ -80,7 +80,7 @@ extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
 extern const struct option_key fs_keys[FS_KEYS];
 extern const struct option_key vsock_keys[VSOCK_KEYS];
-#define SHARE_KEYS 1
+#define SHARE_KEYS 2
 extern const struct option_key share_keys[SHARE_KEYS];
 int set_share(struct settings *s, const char *value, struct err *err);
 int set_disk(struct settings *s, const char *value, struct err *err);

@@ -22,7 +22,8 @@ static int unknown_key(const char *key, const struct option_key *keys, size_t n,
 		       struct err *err)
 {
 	const char *names[KEYS_MAX], *nearest;
-	char list[160], meant[48] = "";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz-";
+	char list[160], meant[64] = "";
 
 	assert(n <= KEYS_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -32,6 +33,9 @@ static int unknown_key(const char *key, const struct option_key *keys, size_t n,
 	if (nearest)
 		(void)snprintf(meant, sizeof(meant), " (did you mean '%s'?)",
 			       nearest);
+	else if (key[strspn(key, letters)]) /* no key at all, but a path */
+		(void)snprintf(meant, sizeof(meant),
+			       " (a comma inside a value is written ',,')");
 	return err_set(err, EINVAL, "unknown key '%.40s'%s: there are %s", key,
 		       meant, list);
 }
@@ -507,6 +511,7 @@ static int set_share_ro(struct settings *s, const char *value, struct err *err)
 }
 
 const struct option_key share_keys[SHARE_KEYS] = {
+	{"path", "DIR", set_share_path},
 	{"ro", "on|off", set_share_ro},
 };
 

@@ -198,6 +198,16 @@ START_TEST(disk_of_a_server_or_in_a_format)
 }
 END_TEST
 
+START_TEST(comma_of_a_path_is_told_from_a_key)
+{
+	bad("--share 'a, b=c': unknown key ' b' (a comma inside a value is "
+	    "written ',,'): there are path and ro",
+	    "--share", "a, b=c");
+	good("--share", "path=a,, b=c");
+	ck_assert_str_eq(s.folders[0].path, "a, b=c");
+}
+END_TEST
+
 START_TEST(disk_says_what_is_wrong_with_it)
 {
 	bad("--disk '': expected something, not nothing", "--disk", "");
@@ -606,6 +616,7 @@ int main(void)
 	tcase_add_test(tc, disk_is_a_path_or_a_list_of_keys);
 	tcase_add_test(tc, doubled_comma_is_a_comma);
 	tcase_add_test(tc, disk_of_a_server_or_in_a_format);
+	tcase_add_test(tc, comma_of_a_path_is_told_from_a_key);
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
