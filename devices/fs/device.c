@@ -83,9 +83,41 @@ static void fs_lost(struct vhu *u, const char *why)
 		f->dev.name, f->path, why, how[0] ? ", " : "", how);
 }
 
+/*
+ * Linux' overlayfs opens all that is below it with O_NOATIME, which is the
+ * right of a file's owner; a server in a user namespace owns only what is the
+ * user's.  Newer servers leave the flag out by themselves.
+ */
+static size_t fs_front(struct vhu *u, struct vq_chain *c,
+		       uint8_t front[VHU_FRONT_MAX])
+{
+	const struct vq_cursor start = c->in;
+	struct {
+		struct fuse_in_header_wire header;
+		struct fuse_open_in_wire open;
+	} in;
+	const int r = vq_read_obj(c, &in);
+	uint32_t op, flags;
+
+	static_assert(sizeof(in) <= VHU_FRONT_MAX, "it fits");
+	(void)u;
+	c->in = start;
+	if (r < 0)
+		return 0;
+	op = le32_get(in.header.opcode);
+	flags = le32_get(in.open.flags);
+	if ((op != FUSE_OP_OPEN && op != FUSE_OP_OPENDIR) ||
+	    !(flags & FUSE_O_NOATIME))
+		return 0;
+	in.open.flags = le32_put(flags & ~FUSE_O_NOATIME);
+	memcpy(front, &in, sizeof(in));
+	return sizeof(in);
+}
+
 static const struct vhu_ops vhu_ops = {
 	.refuse = fs_refuse,
 	.lost = fs_lost,
+	.front = fs_front,
 };
 
 static void on_output(struct loop_watch *w, uint32_t events)

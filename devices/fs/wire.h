@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * wire.h - virtio-fs, and the two headers of FUSE that an answer takes.
+ * wire.h - virtio-fs, and what of FUSE is looked at here.
  * [virtio 1.2, 5.11]
  */
 #ifndef MOAT_DEVICES_FS_WIRE_H
@@ -31,6 +31,18 @@ struct fuse_in_header_wire {
 	le32_t padding;
 };
 static_assert(sizeof(struct fuse_in_header_wire) == 40, "linux/fuse.h");
+
+/* Requests that open a file or a folder. */
+#define FUSE_OP_OPEN	14
+#define FUSE_OP_OPENDIR 27
+
+struct fuse_open_in_wire {
+	le32_t flags; /* of open(2) */
+	le32_t open_flags;
+};
+static_assert(sizeof(struct fuse_open_in_wire) == 8, "linux/fuse.h");
+
+#define FUSE_O_NOATIME 01000000u /* where x86 has it */
 
 struct fuse_out_header_wire {
 	le32_t len;

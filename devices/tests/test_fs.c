@@ -178,6 +178,55 @@ START_TEST(bytes_go_out_and_come_back)
 }
 END_TEST
 
+/* Overlayfs opens with that, and a server without privileges may not. */
+START_TEST(files_are_opened_without_noatime)
+{
+	static const struct {
+		uint32_t opcode, flags, seen;
+	} cases[] = {
+		{FUSE_OP_OPEN, 0100000 | FUSE_O_NOATIME, 0100000},
+		{FUSE_OP_OPENDIR, 0200000 | FUSE_O_NOATIME, 0200000},
+		{FUSE_OP_OPEN, 02, 02},
+		{35, FUSE_O_NOATIME, FUSE_O_NOATIME}, /* FUSE_CREATE */
+	};
+
+	up(_i, FEATURES);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct {
+			struct fuse_in_header_wire header;
+			struct fuse_open_in_wire open;
+			uint8_t more[16];
+		} sent = {.header = {.len = le32_put(64),
+				     .opcode = le32_put(cases[i].opcode),
+				     .unique = le64_put(i),
+				     .nodeid = le64_put(77)},
+			  .open = {.flags = le32_put(cases[i].flags),
+				   .open_flags = le32_put(5)},
+			  .more = "and more"},
+		  seen;
+		const struct vqd_buf bufs[] = {request(RQ, i, 64),
+					       room(RQ, 32)};
+		uint32_t head, len;
+
+		vqd_write(&f.drv[RQ], bufs[0].at, &sent, sizeof(sent));
+		(void)vqd_add(&f.drv[RQ], bufs, 2);
+		fix_kick(&f, RQ);
+		take(RQ);
+		ck_assert_uint_eq(fb_gather(req.out, req.nout, (void *)&seen,
+					    sizeof(seen)),
+				  sizeof(seen));
+		ck_assert_uint_eq(le32_get(seen.open.flags), cases[i].seen);
+		sent.open.flags = seen.open.flags;
+		ck_assert_mem_eq(&seen, &sent, sizeof(sent));
+		fb_push(&b, RQ, req.head, 32);
+		fix_wait(&f, RQ, &head, &len);
+		ck_assert_uint_eq(len, 32);
+	}
+	ck_assert_uint_eq(fix_holds(&f), 0);
+	down();
+}
+END_TEST
+
 START_TEST(a_forget_has_no_answer)
 {
 	struct vqd_buf buf;
@@ -829,6 +878,7 @@ static void add_work(TCase *t)
 	tcase_add_loop_test(
 		t, configuration_names_the_tag_and_one_request_queue, 0, 2);
 	tcase_add_loop_test(t, bytes_go_out_and_come_back, 0, 2);
+	tcase_add_loop_test(t, files_are_opened_without_noatime, 0, 2);
 	tcase_add_loop_test(t, a_forget_has_no_answer, 0, 2);
 	tcase_add_test(t, requests_are_held_until_the_server_is_done);
 	tcase_add_loop_test(t, answers_come_in_any_order, 0, 2);

@@ -156,6 +156,16 @@ static void on_patience(struct loop_timer *t)
  * Out.
  */
 
+static int add(struct vhu *u, struct vhu_ring *r, struct vq_chain *c)
+{
+	uint8_t front[VHU_FRONT_MAX];
+	size_t len = 0;
+
+	if (u->ops->front)
+		len = u->ops->front(u, c, front);
+	return vhu_ring_add(r, c, front, len);
+}
+
 static void begin(struct vhu *u, struct vq *q, struct vhu_ring *r,
 		  struct vq_chain *c)
 {
@@ -165,7 +175,7 @@ static void begin(struct vhu *u, struct vq *q, struct vhu_ring *r,
 		vq_push(q, c);
 		return;
 	}
-	error = r ? vhu_ring_add(r, c) : -ENOTCONN;
+	error = r ? add(u, r, c) : -ENOTCONN;
 	if (error < 0)
 		end_refused(u, q, c, error);
 	else

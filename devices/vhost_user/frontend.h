@@ -18,6 +18,7 @@
 #define MOAT_DEVICES_VHOST_USER_FRONTEND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/list.h"
@@ -47,6 +48,13 @@ struct vhu_ops {
 	 * is.  May be NULL: none is.
 	 */
 	bool (*answer)(struct vhu *u, struct vq_chain *c);
+	/*
+	 * What the server is to read in the place of the first bytes of @c,
+	 * which stays as it is.  Return: how many; 0: all is the guest's.  May
+	 * be NULL: it always is.
+	 */
+	size_t (*front)(struct vhu *u, struct vq_chain *c,
+			uint8_t front[VHU_FRONT_MAX]);
 	/* The server's configuration is now this, as many bytes as were asked
 	 * for.  May be NULL if none were. */
 	void (*config)(struct vhu *u, const uint8_t *config);

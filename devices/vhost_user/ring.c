@@ -15,7 +15,7 @@
 
 /*
  * In this order, each from a page of its own: descriptors, available ring,
- * used ring, a table for each head.
+ * used ring, a table for each head, the front of each head.
  */
 static uint64_t desc_bytes(uint16_t size)
 {
@@ -73,10 +73,15 @@ static gpa_t table_at(const struct vhu_ring *r, unsigned head)
 	return used_at(r) + used_bytes(r->size) + head * TABLE_BYTES;
 }
 
+static gpa_t front_at(const struct vhu_ring *r, unsigned head)
+{
+	return table_at(r, r->size) + head * VHU_FRONT_MAX;
+}
+
 uint64_t vhu_ring_bytes(uint16_t size)
 {
 	return desc_bytes(size) + avail_bytes(size) + used_bytes(size) +
-	       size * TABLE_BYTES;
+	       size * TABLE_BYTES + align_up(size * VHU_FRONT_MAX, PAGE);
 }
 
 /* The server's name for a place in our memory. */
@@ -174,19 +179,40 @@ static void slot_restore(struct vhu_slot *s)
 	c->written = s->written;
 }
 
-/* Return: count of pieces, -errno. */
-static int translate(struct vhu_ring *r, struct vq_chain *c,
+/* Return: count of pieces that it is: 1, or 0 without one. */
+static unsigned put_front(struct vhu_ring *r, struct vq_chain *c,
+			  const void *front, size_t len)
+{
+	const gpa_t at = front_at(r, c->head);
+	int e;
+
+	if (len == 0)
+		return 0;
+	assert(len <= VHU_FRONT_MAX);
+	e = vq_skip_read(c, len);
+	assert(e == 0);
+	(void)e;
+	put(r, at, front, len);
+	r->iov[0].iov_base =
+		r->mem->slots[0].host + (at - r->mem->slots[0].base);
+	r->iov[0].iov_len = len;
+	return 1;
+}
+
+/* Behind @front pieces.  Return: count of pieces, -errno. */
+static int translate(struct vhu_ring *r, struct vq_chain *c, unsigned front,
 		     unsigned *ret_readable)
 {
 	const uint64_t in = c->in.left, out = c->out.left;
 	uint64_t got = 0;
 	int nin, nout;
 
-	nin = vq_iov_read(c, in, r->iov, VHU_PIECES_MAX, &got);
+	nin = vq_iov_read(c, in, r->iov + front, VHU_PIECES_MAX - front, &got);
 	if (nin < 0)
 		return nin;
 	if (in > 0 && got < in)
 		return -E2BIG;
+	nin += (int)front;
 	nout = vq_iov_write(c, out, r->iov + nin,
 			    VHU_PIECES_MAX - (unsigned)nin, &got);
 	if (nout < 0)
@@ -231,7 +257,8 @@ static void offer(struct vhu_ring *r, uint16_t head, unsigned n)
 	r->next_avail++;
 }
 
-int vhu_ring_add(struct vhu_ring *r, struct vq_chain *c)
+int vhu_ring_add(struct vhu_ring *r, struct vq_chain *c, const void *front,
+		 size_t len)
 {
 	struct vhu_slot *s = &r->slots[c->head];
 	unsigned readable;
@@ -244,7 +271,7 @@ int vhu_ring_add(struct vhu_ring *r, struct vq_chain *c)
 		.out = c->out,
 		.written = c->written,
 	};
-	n = translate(r, c, &readable);
+	n = translate(r, c, put_front(r, c, front, len), &readable);
 	/* No table is empty. */
 	if (n == 0)
 		n = -EINVAL;

@@ -10,7 +10,8 @@
  * an UNMAP waits for that.  What the server writes is checked like a guest's.
  *
  * A chain takes one descriptor, which names a table of its own; its number is
- * that of the guest's head.
+ * that of the guest's head.  Its first bytes can be others than the guest's:
+ * then they are beside that table.
  *
  * Threads: under the device's lock.
  */
@@ -18,6 +19,7 @@
 #define MOAT_DEVICES_VHOST_USER_RING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -30,6 +32,9 @@ struct vhu_vring_addr_wire;
 
 /* Pieces of host memory in a chain; what servers take at most. */
 #define VHU_PIECES_MAX 1024
+
+/* Bytes in the place of a chain's first ones, at most. */
+#define VHU_FRONT_MAX 64
 
 /* A chain that the server has. */
 struct vhu_slot {
@@ -70,11 +75,14 @@ void vhu_ring_addr(const struct vhu_ring *r, struct vhu_vring_addr_wire *a);
 
 /*
  * vhu_ring_add - have the server do @c; vhu_ring_publish() tells it.
+ * @front, @len: what it reads in the place of the first @len bytes, which are
+ * no more than VHU_FRONT_MAX and than @c has; 0: all is the guest's
  *
  * Return: 0; -EINVAL if it is empty; -E2BIG if it is in too many pieces; -EFAULT
  * if a buffer is not reachable; -ENOMEM.  After a failure @c is as before.
  */
-int vhu_ring_add(struct vhu_ring *r, struct vq_chain *c);
+int vhu_ring_add(struct vhu_ring *r, struct vq_chain *c, const void *front,
+		 size_t len);
 void vhu_ring_publish(struct vhu_ring *r);
 
 /*
