@@ -6,9 +6,13 @@
 
 set -uo pipefail
 
+# A folder of its own: what others do in /tmp meanwhile, unit tests perhaps, is
+# none of this command's.
+TMPDIR=$(mktemp -d)
+export TMPDIR XDG_RUNTIME_DIR=$TMPDIR
+
 files() {
-	find "${TMPDIR:-/tmp}" "${XDG_RUNTIME_DIR:-/tmp}" -maxdepth 2 \
-		'(' -name 'moat-??????' -o -type s ')' 2>/dev/null | sort -u
+	find "$TMPDIR" -mindepth 1 '(' -name 'moat-??????' -o -type s ')'
 }
 
 # What was told to end may take its time for it.
@@ -24,11 +28,10 @@ processes() {
 	done
 }
 
-before=$(files)
 status=0
 "$@" || status=$?
 {
 	processes
-	files | comm -13 <(echo "$before") -
+	files
 } | sed 's/^/left behind: /' >&2
 exit "$status"

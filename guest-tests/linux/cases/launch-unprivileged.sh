@@ -12,11 +12,12 @@ mount --bind "$KERNEL" "$dir/kernel"
 mount --bind "$MOAT" "$dir/moat"
 chmod 666 /dev/kvm
 cd "$dir/work"
-export HOME=$dir XDG_RUNTIME_DIR='' MOAT_CACHE=$dir
+export HOME=$dir TMPDIR=$dir XDG_RUNTIME_DIR=$dir MOAT_CACHE=$dir
 status=0
 setpriv --reuid=1000 --regid=1000 --clear-groups "${@/#"$MOAT"/"$dir/moat"}" || status=$?
 [ "$(stat -c %u new)" = 1000 ] || echo "what the command wrote is not the user's" >&2
 cat new
+find "$dir" -xdev -type s | sed 's/^/left behind: /' >&2
 exit "$status"
 END
 find_kernel
