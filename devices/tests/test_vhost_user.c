@@ -209,7 +209,7 @@ START_TEST(silence_at_any_message_ends_in_time)
 		.request = requests[_i].request,
 		.silent = true,
 	};
-	ck_assert_int_eq(connect_for(300), -ETIMEDOUT);
+	ck_assert_int_eq(connect_for(1500), -ETIMEDOUT);
 	snprintf(why, sizeof(why), "the server of '/dir' does not answer %s",
 		 requests[_i].name);
 	ck_assert_str_eq(err.msg, why);
