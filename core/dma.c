@@ -144,11 +144,11 @@ static unsigned read_items(const struct iovec *page, uint64_t table,
 	for (i = 0; i < n; i++) {
 		/* From the page's beginning; one in front of it wraps. */
 		const uint64_t off = table + numbers[i] * size;
-		const struct iovec item = {(uint8_t *)page->iov_base + off,
-					   size};
+		struct iovec item = {.iov_len = size};
 
 		if (off > page->iov_len - size)
 			break;
+		item.iov_base = (uint8_t *)page->iov_base + off;
 		gmem_iov_read(&item, dst + i * size);
 	}
 	return i;
