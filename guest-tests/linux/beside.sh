@@ -18,10 +18,15 @@ cannot() {
 	exit 77
 }
 
+# running - does the machine?  For loops that wait for something.
+running() {
+	kill -0 "$machine" 2>/dev/null
+}
+
 # until_said LINE - wait for it; fails if the machine ends without
 until_said() {
 	until grep -qsx "#guest $1" console-1; do
-		kill -0 "$machine" 2>/dev/null || grep -qsx "#guest $1" console-1
+		running || grep -qsx "#guest $1" console-1
 		sleep 0.1
 	done
 }

@@ -16,7 +16,7 @@ cmdline=
 input=/dev/null		# what is typed on the console
 wrapper=()		# a command that runs moat; 77: it cannot
 boot_from=initrd	# disk: system.img, which has to be the first --disk
-timeout=300s		# of launch()
+timeout=300s		# of the machine
 root=initrd		# of launch(): busybox alone
 boots=0
 
@@ -157,8 +157,8 @@ run_moat() {
 	boots=$((boots + 1))
 	console=console-$boots errors=errors-$boots status=0
 	# 137, not 124, if moat itself hangs
-	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL 330 "$MOAT" run --kernel "$kernel" "${from[@]}" \
-		--cmdline "quiet loglevel=1 $words" --timeout 300s --no-reboot -v "$@" \
+	"$TOOLS/kvm-host" "${wrapper[@]}" timeout -s KILL "$((${timeout%s} + 30))" "$MOAT" run --kernel "$kernel" "${from[@]}" \
+		--cmdline "quiet loglevel=1 $words" --timeout "$timeout" --no-reboot -v "$@" \
 		<"$input" >"$console" 2>"$errors" || status=$?
 	((status != 125)) || fail "$(tail -n 1 "$errors")"
 	((status != 77)) || skip "$(tail -n 1 "$errors")"
