@@ -41,8 +41,10 @@ struct dma;
 struct dma_hold {
 	struct dma *dma;    /* NULL: nothing to release */
 	iova_t first, last; /* for the translator */
-	uint32_t cookie;    /* the translator's; or the word that holds */
-	bool recalled;	    /* by a word; then first and last are not filled */
+	uint32_t cookie;    /* the translator's */
+	/* What holds, RECALL_BULK or after it: then only @dma is filled, too.
+	 * 0: no word. */
+	uint8_t word;
 };
 
 /* translate() is asked for no more slices than this. */
@@ -70,7 +72,7 @@ struct dma_ops {
 			 unsigned max, struct dma_hold *hold);
 	/*
 	 * End @hold; called once for each successful translate.  For a hold
-	 * that was recalled: it has ended and somebody may have to be woken.
+	 * by a word: it has ended and somebody may have to be woken.
 	 */
 	void (*release)(struct dma *d, struct dma_hold *hold);
 	/*
@@ -143,10 +145,16 @@ static inline void dma_done(struct dma_hold *hold)
 
 	if (!d)
 		return;
-	if (hold->recalled)
-		recall_give(d->recall, hold->cookie);
-	if (!hold->recalled || !recall_end(d->recall, hold->cookie))
-		d->ops->release(d, hold);
+	/* Most users hold one thing at a time: by a word at a known place. */
+	if (hold->word == RECALL_BULK) {
+		if (!recall_end(d->recall, RECALL_BULK))
+			d->ops->release(d, hold);
+	} else {
+		if (hold->word)
+			recall_give(d->recall, hold->word);
+		if (!hold->word || !recall_end(d->recall, hold->word))
+			d->ops->release(d, hold);
+	}
 	hold->dma = NULL;
 }
 
@@ -158,7 +166,8 @@ int dma_iov_translate(struct dma *d, enum dma_access access, iova_t at,
 /* The end of a hold by a word, one in vain too. */
 static inline void dma_recall_end(struct dma *d, unsigned word)
 {
-	struct dma_hold hold = {.dma = d, .recalled = true};
+	/* Any word will do: it has ended. */
+	struct dma_hold hold = {.dma = d, .word = RECALL_BULK};
 
 	if (!recall_end(d->recall, word))
 		d->ops->release(d, &hold);
@@ -199,19 +208,17 @@ static inline bool dma_recall(struct dma *d, unsigned word,
 	return false;
 }
 
-static inline bool dma_recall_bulk(struct dma *d, enum dma_access access,
-				   iova_t at, uint64_t len,
-				   struct iovec *ret_iov, struct dma_hold *hold)
+/* The same, as a hold until dma_done(). */
+static inline bool dma_recall_bulk(struct dma *d, unsigned word,
+				   enum dma_access access, iova_t at,
+				   uint64_t len, struct iovec *ret_iov,
+				   struct dma_hold *hold)
 {
-	unsigned word = d->recall ? recall_pick(d->recall) : RECALL_WORDS;
-
-	if (word == RECALL_WORDS ||
-	    !dma_recall(d, word, access, at, len, ret_iov))
+	if (!dma_recall(d, word, access, at, len, ret_iov))
 		return false;
 	recall_take(d->recall, word);
 	hold->dma = d;
-	hold->cookie = word;
-	hold->recalled = true;
+	hold->word = (uint8_t)word;
 	return true;
 }
 
@@ -219,7 +226,17 @@ static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold)
 {
-	if (max > 0 && dma_recall_bulk(d, access, at, len, iov, hold))
+	unsigned other;
+
+	if (max == 0 || !d->recall)
+		return dma_iov_translate(d, access, at, len, iov, max, hold);
+	if (dma_recall_bulk(d, RECALL_BULK, access, at, len, iov, hold))
+		return 1;
+	if (recall_free(d->recall, RECALL_BULK))
+		return dma_iov_translate(d, access, at, len, iov, max, hold);
+	other = recall_pick(d->recall);
+	if (other < RECALL_WORDS &&
+	    dma_recall_bulk(d, other, access, at, len, iov, hold))
 		return 1;
 	return dma_iov_translate(d, access, at, len, iov, max, hold);
 }

@@ -315,9 +315,8 @@ static bool begin(struct iommu_view *v, iova_t at, uint64_t len,
 	int number;
 
 	*hold = (struct dma_hold){.dma = &v->dma, .first = at, .last = last};
-	hold->recalled = word < RECALL_WORDS;
-	if (hold->recalled) {
-		hold->cookie = word;
+	if (word < RECALL_WORDS) {
+		hold->word = (uint8_t)word;
 		recall_take(&v->recall, word);
 		ret_b->news = hold_page(&v->holds, word, at, &ret_b->use);
 		return true;
@@ -330,8 +329,8 @@ static bool begin(struct iommu_view *v, iova_t at, uint64_t len,
 static void settle(struct iommu_view *v, const struct dma_hold *hold,
 		   const struct begun *b)
 {
-	if (hold->recalled) {
-		recall_settle(&v->recall, hold->cookie, b->use);
+	if (hold->word) {
+		recall_settle(&v->recall, hold->word, b->use);
 		return;
 	}
 	hold_settle(&v->holds, hold->cookie);
@@ -357,7 +356,7 @@ static int view_iov(struct dma *dma, iova_t at, uint64_t len,
 		settle(v, hold, &b);
 		return (int)p.n;
 	}
-	if (hold->recalled)
+	if (hold->word)
 		recall_in_vain(&v->recall);
 	dma_done(hold);
 	*hold = (struct dma_hold){0};
@@ -368,7 +367,7 @@ static void view_release(struct dma *dma, struct dma_hold *hold)
 {
 	struct iommu_view *v = to_view(dma);
 
-	if (hold->recalled)
+	if (hold->word)
 		hold_care(&v->holds);
 	else
 		hold_end(&v->holds, hold->cookie);
