@@ -446,6 +446,7 @@ static void reset_second(void)
 	fix_unlock(&r.f.dev);
 }
 
+/* Caller holds the device's lock. */
 static bool second_is_reset(void *arg)
 {
 	const struct vq *q = &r.f.dev.d->vqs[1];
@@ -484,7 +485,9 @@ START_TEST(a_queue_reset_ends_when_the_server_goes)
 
 	begin_on_two(c, (unsigned)_i);
 	reset_second();
+	fix_lock(&r.f.dev);
 	ck_assert(!second_is_reset(NULL));
+	fix_unlock(&r.f.dev);
 	fb_stop(&r.b);
 	finish_first(c);
 }
