@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 
 #include "core/gmem.h"
+#include "core/range.h"
 #include "core/recall.h"
 
 typedef uint64_t iova_t; /* address as the device puts it on its bus */
@@ -56,6 +57,28 @@ struct dma_slice {
 	uint64_t len;
 };
 
+/* Host memory that is in one piece, and what a device may do with it. */
+struct dma_extent {
+	iova_t first, last;
+	void *host;	 /* behind @first */
+	unsigned access; /* mask of enum dma_access */
+};
+
+/*
+ * Of a device that keeps translations for itself, as the host's kernel does
+ * for vhost.  Set in its view before the guest runs.
+ */
+struct dma_listener {
+	/*
+	 * The @n ranges are not translated as before.  When this returns, the
+	 * device has forgotten them, and no access by them is under way: an
+	 * UNMAP completes after it.
+	 *
+	 * Threads: any; not under the device's lock, nor may it wait for that.
+	 */
+	void (*gone)(struct dma_listener *l, const struct range *r, unsigned n);
+};
+
 struct dma_ops {
 	/*
 	 * Translate [at, at + len), len >= 1, no wrap past 2^64, @max >= 1
@@ -85,12 +108,16 @@ struct dma_ops {
 	int (*iov)(struct dma *d, iova_t at, uint64_t len,
 		   enum dma_access access, struct iovec *iov, unsigned max,
 		   struct dma_hold *hold);
+	/* dma_extent() */
+	int (*extent)(struct dma *d, iova_t at, enum dma_access access,
+		      struct dma_extent *ret_e, struct dma_hold *hold);
 };
 
 struct dma {
-	const struct dma_ops *ops; /* NULL: identity */
-	struct gmem *mem;	   /* borrowed */
-	struct recall *recall;	   /* the translator's; may be NULL */
+	const struct dma_ops *ops;     /* NULL: identity */
+	struct gmem *mem;	       /* borrowed */
+	struct recall *recall;	       /* the translator's; may be NULL */
+	struct dma_listener *listener; /* borrowed; NULL: none */
 };
 
 /* An identity view of @mem. */
@@ -137,6 +164,22 @@ int dma_store16_release(struct dma *d, iova_t at, uint16_t val);
 static inline int dma_iov(struct dma *d, enum dma_access access, iova_t at,
 			  uint64_t len, struct iovec *iov, unsigned max,
 			  struct dma_hold *hold);
+
+/*
+ * dma_extent - what is around @at, for who keeps it longer than a hold lasts.
+ * @hold: begun on success.  Who takes it away waits for that, and only then
+ * tells the listener.
+ *
+ * The view translates (ops is not NULL).
+ *
+ * Return: 0; -EFAULT if @at is not reachable with @access, which is no fault
+ * yet: none is reported; -ENOMEM.
+ */
+static inline int dma_extent(struct dma *d, iova_t at, enum dma_access access,
+			     struct dma_extent *ret_e, struct dma_hold *hold)
+{
+	return d->ops->extent(d, at, access, ret_e, hold);
+}
 
 /* Ends @hold; does nothing on a zeroed one or the second time. */
 static inline void dma_done(struct dma_hold *hold)

@@ -90,8 +90,13 @@ bool endpoint_drain(const struct iommu_endpoint *ep, const struct range *r,
 	bool drained = true;
 
 	for (struct iommu_view *v = first_view(ep); v; v = v->next) {
+		struct dma_listener *l = v->dma.listener;
+
 		hold_told(&v->holds);
 		drained = hold_wait(&v->holds, r, n) && drained;
+		/* What was found under those holds has been passed on. */
+		if (l)
+			l->gone(l, r, n);
 	}
 	return drained;
 }

@@ -9,12 +9,7 @@
 #include "iommu/endpoint.h"
 #include "iommu/private.h"
 
-static struct iommu_view *to_view(struct dma *d)
-{
-	return container_of(d, struct iommu_view, dma);
-}
-
-static const struct iommu_domain *domain_now(const struct iommu_view *v)
+const struct iommu_domain *view_domain(const struct iommu_view *v)
 {
 	return atomic_load_explicit(&v->ep->domain, memory_order_seq_cst);
 }
@@ -121,7 +116,7 @@ static int translate(struct iommu_view *v, iova_t first, iova_t last,
 		     enum dma_access access, struct slices *s,
 		     struct iommu_fault *f)
 {
-	const struct iommu_domain *d = domain_now(v);
+	const struct iommu_domain *d = view_domain(v);
 
 	if (d && !d->bypass)
 		return translate_mapped(v, d, first, last, access, s, f);
@@ -132,15 +127,14 @@ static int translate(struct iommu_view *v, iova_t first, iova_t last,
 	return -EFAULT;
 }
 
-/* Before anything is looked up under a new hold. */
-static void hear(struct iommu_view *v, enum notice_news news)
+void view_hear(struct iommu_view *v, enum notice_news news)
 {
 	const struct iommu_domain *d;
 	uint64_t gen;
 
 	if (news == NOTICE_NONE)
 		return;
-	d = domain_now(v);
+	d = view_domain(v);
 	gen = d ? pgtable_gen(&d->table) : 0;
 	if (news == NOTICE_UPHEAVAL || gen != v->gen)
 		tlb_forget(&v->tlb);
@@ -167,7 +161,7 @@ static int view_translate(struct dma *dma, iova_t at, uint64_t len,
 	counter_add(&v->stats.misses, 1);
 	number = hold_begin(&v->holds, at, last, &news);
 	if (number >= 0) {
-		hear(v, news);
+		view_hear(v, news);
 		r = translate(v, at, last, access, &s, &f);
 		if (r == 0) {
 			hold_settle(&v->holds, (unsigned)number);
@@ -207,7 +201,7 @@ static const struct recall_window *identity_window(struct iommu_view *v,
  * window shows. */
 static const struct recall_window *walk(struct iommu_view *v, iova_t at)
 {
-	const struct iommu_domain *d = domain_now(v);
+	const struct iommu_domain *d = view_domain(v);
 	struct pt_leaf leaf;
 
 	if (d && !d->bypass) {
@@ -350,7 +344,7 @@ static int view_iov(struct dma *dma, iova_t at, uint64_t len,
 		*hold = (struct dma_hold){0};
 		return 0;
 	}
-	hear(v, b.news);
+	view_hear(v, b.news);
 	r = look_up(v, at, at + (len - 1), access, &p);
 	if (r == 0) {
 		settle(v, hold, &b);
@@ -376,6 +370,7 @@ static void view_release(struct dma *dma, struct dma_hold *hold)
 static const struct dma_ops view_ops = {
 	.translate = view_translate,
 	.iov = view_iov,
+	.extent = view_extent,
 	.release = view_release,
 };
 

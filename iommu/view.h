@@ -15,10 +15,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "core/bits.h"
 #include "core/dma.h"
 #include "iommu/hold.h"
 #include "iommu/tlb.h"
 
+struct iommu_domain;
 struct iommu_endpoint;
 struct iommu_stats;
 
@@ -42,6 +44,19 @@ struct iommu_view {
 /* Return: a view that nobody finds yet; NULL without memory. */
 struct iommu_view *view_new(struct iommu_endpoint *ep);
 void view_free(struct iommu_view *v);
+
+/* extent.c; as dma_extent(). */
+int view_extent(struct dma *dma, iova_t at, enum dma_access access,
+		struct dma_extent *ret_e, struct dma_hold *hold);
+
+/* For extent.c: before anything is looked up under a new hold; and then. */
+void view_hear(struct iommu_view *v, enum notice_news news);
+const struct iommu_domain *view_domain(const struct iommu_view *v);
+
+static inline struct iommu_view *to_view(struct dma *d)
+{
+	return container_of(d, struct iommu_view, dma);
+}
 
 /* Adds the view's counters. */
 void view_add_stats(const struct iommu_view *v, struct iommu_stats *s);

@@ -81,8 +81,33 @@ static void view_release(struct dma *d, struct dma_hold *hold)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static int view_extent(struct dma *d, iova_t at, enum dma_access access,
+		       struct dma_extent *ret_e, struct dma_hold *hold)
+{
+	struct fake_dma *f = to_fake(d);
+	const struct fake_dma_page *p;
+	int r = -EFAULT;
+
+	pthread_mutex_lock(&f->lock);
+	p = find_locked(f, at);
+	if (p && p->access & access) {
+		*ret_e = (struct dma_extent){
+			.first = p->iova,
+			.last = p->iova + (FAKE_DMA_PAGE - 1),
+			.host = gmem_host(d->mem, p->gpa, FAKE_DMA_PAGE),
+			.access = p->access,
+		};
+		*hold = (struct dma_hold){.dma = d, .cookie = 0x5eed};
+		f->holds++;
+		r = 0;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
 static const struct dma_ops view_ops = {
 	.translate = view_translate,
+	.extent = view_extent,
 	.release = view_release,
 };
 
@@ -136,6 +161,11 @@ void fake_dma_unmap(struct fake_dma *f, iova_t iova, uint64_t len)
 		*p = f->pages[--f->npages];
 	}
 	pthread_mutex_unlock(&f->lock);
+	if (f->dma.listener) {
+		const struct range r = {iova, iova + (len - 1)};
+
+		f->dma.listener->gone(f->dma.listener, &r, 1);
+	}
 }
 
 gpa_t fake_dma_gpa(struct fake_dma *f, iova_t iova)

@@ -47,7 +47,8 @@ void fake_dma_fini(struct fake_dma *f);
  * fake_dma_scatter - the same memory with its pages in reverse order: the
  * first page of the IOVA range is the last one of the memory.
  *
- * Page-aligned all; asserted.
+ * Page-aligned all; asserted.  Unmapping tells the listener, and waits for no
+ * hold.
  */
 void fake_dma_map(struct fake_dma *f, iova_t iova, gpa_t gpa, uint64_t len,
 		  unsigned access);
