@@ -173,6 +173,8 @@ void virtio_broken(struct virtio_dev *d, const char *why, ...)
 	guest_warn(&d->log, "%s; needs reset", msg);
 
 	d->running = false;
+	if (d->ops->halted)
+		d->ops->halted(d);
 	if (d->status & VIRTIO_STATUS_NEEDS_RESET)
 		return;
 	d->status |= VIRTIO_STATUS_NEEDS_RESET;

@@ -68,6 +68,9 @@ struct virtio_dev_ops {
 	/* virtio_pause() begins to wait for what is in flight.
 	 * May be NULL: it comes back by itself, and soon. */
 	void (*pausing)(struct virtio_dev *d);
+	/* It runs no more, without a reset: broken, or given up by the driver.
+	 * May be NULL: d->running says it. */
+	void (*halted)(struct virtio_dev *d);
 	/*
 	 * Queue @qi alone is to be reset: like stop(), for one queue.  The
 	 * reset is done, and the driver sees it, when the device has pushed

@@ -93,6 +93,22 @@ int vq_start(struct vq *q)
 	return 0;
 }
 
+void vq_unwatch(struct vq *q)
+{
+	loop_watch_del(&q->kick_watch);
+}
+
+int vq_go_on(struct vq *q, uint16_t next)
+{
+	int r = watch_kicks(q);
+
+	q->next_avail = q->avail_idx = next;
+	q->next_used = q->signalled = next;
+	q->armed_valid = false;
+	vq_kick_later(q);
+	return r;
+}
+
 static struct vq_chain *deferred_first(struct vq *q)
 {
 	return container_of(q->deferred.next, struct vq_chain, node);

@@ -262,6 +262,15 @@ int vq_iov_write(struct vq_chain *c, uint64_t len, struct iovec *iov,
 		 unsigned max, uint64_t *ret_len);
 void vq_end_holds(struct vq_chain *c);
 
+/*
+ * vq_unwatch - kicks, and the rings, are another's, who has the addresses and
+ * the kick descriptor; the device counts that as something in flight.
+ * vq_go_on - they are the device's again, who goes on at @next in both rings:
+ * what was taken before has been used.   Return: 0, -errno.
+ */
+void vq_unwatch(struct vq *q);
+int vq_go_on(struct vq *q, uint16_t next);
+
 /* For virtio/device.c. */
 int vq_init(struct vq *q, struct virtio_dev *d, unsigned index,
 	    uint16_t size_max);

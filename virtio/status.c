@@ -126,6 +126,8 @@ void virtio_set_status(struct virtio_dev *d, uint8_t val)
 		/* The driver has given up; its buffers are not ours now. */
 		d->status |= VIRTIO_STATUS_FAILED;
 		d->running = false;
+		if (d->ops->halted)
+			d->ops->halted(d);
 	}
 	if (added & VIRTIO_STATUS_FEATURES_OK)
 		try_features_ok(d);
