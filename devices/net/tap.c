@@ -159,10 +159,23 @@ static void tap_filter(struct net_backend *b, const struct net_filter *f)
 	(void)ioctl(to_tap(b)->fds[0], TUNSETTXFILTER, &w);
 }
 
+/*
+ * A tap that outlives its user keeps the filter, and with it drops what is for
+ * the next one's address.
+ */
+static void clear_filter(const struct tap *t)
+{
+	const struct tun_filter none = {0};
+
+	if (t->backend.nqueues > 0)
+		(void)ioctl(t->fds[0], TUNSETTXFILTER, &none);
+}
+
 static void tap_free(struct net_backend *b)
 {
 	struct tap *t = to_tap(b);
 
+	clear_filter(t);
 	for (unsigned i = 0; i < b->nqueues; i++)
 		close(t->fds[i]);
 	free(t);
@@ -303,6 +316,8 @@ static int init(struct tap *t, const struct net_config *config, struct err *err)
 	if (r < 0)
 		return r;
 	t->active = t->backend.nqueues;
+	/* Of somebody who was killed. */
+	clear_filter(t);
 	r = set_header(t);
 	if (r == 0)
 		r = look(t, !exists);

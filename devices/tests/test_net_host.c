@@ -24,6 +24,7 @@
 #include "core/err.h"
 #include "core/fd.h"
 #include "devices/net/device.h"
+#include "devices/net/tap.h"
 #include "devices/tests/dev_fixture.h"
 
 #define RX     0
@@ -182,6 +183,72 @@ START_TEST(frames_pass_a_tap_both_ways)
 }
 END_TEST
 
+static int own_tap(const char *name)
+{
+	struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+	const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	(void)snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ioctl(fd, TUNSETIFF, &r), 0);
+	return fd;
+}
+
+/* Of EtherType @type, on its way to whoever has @fd. */
+static bool has_frame(int fd, unsigned type)
+{
+	struct pollfd p = {fd, POLLIN, 0};
+	static uint8_t got[9100];
+	ssize_t n;
+
+	while (poll(&p, 1, 100) > 0) {
+		n = read(fd, got, sizeof(got));
+		ck_assert_int_gt(n, (int)HEADER);
+		if ((unsigned)(got[HEADER + 12] << 8 | got[HEADER + 13]) ==
+		    type)
+			return true;
+	}
+	return false;
+}
+
+static void send_to_other(int packets)
+{
+	static uint8_t frame[100] = {2, 0, 0, 0, 0, 9,	  2,
+				     0, 0, 0, 0, 2, 0x88, 0xb5};
+
+	ck_assert_int_eq(send(packets, frame, sizeof(frame), 0), sizeof(frame));
+}
+
+START_TEST(tap_takes_over_no_filter_and_leaves_none)
+{
+	const struct net_config c = tap_named("one0", 1);
+	/* As struct tun_filter, which has no end. */
+	const struct {
+		uint16_t flags, count;
+		uint8_t mac[NET_MAC_LEN];
+	} others = {.count = 1, .mac = {2, 0, 0, 0, 0, 7}};
+	const struct net_filter own = {.own = {2, 0, 0, 0, 0, 1}};
+	int packets = packet_socket("one0"), fd = own_tap("one0");
+	struct net_backend *b;
+
+	ck_assert_int_eq(ioctl(fd, TUNSETTXFILTER, &others), 1);
+	close(fd);
+	ck_assert_msg(net_tap_new(&b, &c, &err) == 0, "%s", err.msg);
+	send_to_other(packets);
+	ck_assert(has_frame(b->fds[0], 0x88b5));
+	b->ops->filter(b, &own);
+	send_to_other(packets);
+	ck_assert(!has_frame(b->fds[0], 0x88b5));
+	/* A machine ends without a reset of its devices. */
+	b->ops->free(b);
+	fd = own_tap("one0");
+	send_to_other(packets);
+	ck_assert(has_frame(fd, 0x88b5));
+	close(fd);
+	close(packets);
+}
+END_TEST
+
 START_TEST(tap_that_is_deleted_takes_the_link_down)
 {
 	const struct net_config c = tap_named("gone0", 1);
@@ -231,12 +298,8 @@ END_TEST
 START_TEST(tap_in_use_is_refused_by_a_sentence)
 {
 	const struct net_config c = tap_named("one0", 1);
-	struct ifreq other = {.ifr_name = "one0",
-			      .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-	const int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	const int fd = own_tap("one0");
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ioctl(fd, TUNSETIFF, &other), 0);
 	ck_assert_int_eq(up(&c), -EBUSY);
 	ck_assert_str_eq(err.msg, "tap 'one0' is in use by another program");
 	close(fd);
@@ -367,6 +430,7 @@ int main(void)
 	}
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, frames_pass_a_tap_both_ways);
+	tcase_add_test(tc, tap_takes_over_no_filter_and_leaves_none);
 	tcase_add_test(tc, tap_that_is_deleted_takes_the_link_down);
 	tcase_add_test(tc, tap_has_several_queues);
 	tcase_add_test(tc, tap_of_another_kind_is_refused_by_a_sentence);
