@@ -8,6 +8,7 @@
  */
 #include "tools/nested/link.h"
 #include "tools/nested/room.h"
+#include "tools/nested/still.h"
 
 #include <err.h>
 #include <errno.h>
@@ -283,6 +284,7 @@ int main(void)
 	read_token();
 	signal(SIGCHLD, SIG_IGN); /* orphans, and finished servers */
 	setpriority(PRIO_PROCESS, 0, -20);
+	still_keep();
 	printf("moat nested host: ready\n");
 	fflush(stdout);
 	for (;;) {
