@@ -50,6 +50,24 @@ struct viommu_poll_times {
 		.window_us = 100, .late_us = 100, .call_us = 2000 \
 	}
 
+/*
+ * viommu_poll_times - those above but for @window_us and @late_us, if not 0;
+ * a host where longer gaps are nothing special is allowed as long to wake up.
+ */
+static inline struct viommu_poll_times viommu_poll_times(unsigned window_us,
+							 unsigned late_us)
+{
+	struct viommu_poll_times t = VIOMMU_POLL_TIMES;
+
+	if (window_us)
+		t.window_us = window_us;
+	if (late_us)
+		t.late_us = late_us;
+	if (t.call_us < t.late_us)
+		t.call_us = t.late_us;
+	return t;
+}
+
 struct viommu_poll_ops {
 	/*
 	 * Serve what is in the ring, all of it unless somebody has rung who

@@ -278,6 +278,25 @@ START_TEST(thread_that_comes_late_does_not_take_the_ring)
 }
 END_TEST
 
+START_TEST(times_are_the_defaults_but_for_what_is_given)
+{
+	struct viommu_poll_times t = viommu_poll_times(0, 0);
+
+	ck_assert_uint_eq(t.window_us, 100);
+	ck_assert_uint_eq(t.late_us, 100);
+	ck_assert_uint_eq(t.call_us, 2000);
+	t = viommu_poll_times(3000, 50);
+	ck_assert_uint_eq(t.window_us, 3000);
+	ck_assert_uint_eq(t.late_us, 50);
+	ck_assert_uint_eq(t.call_us, 2000);
+	/* Gaps that are nothing special are none while it wakes up. */
+	t = viommu_poll_times(0, 20000);
+	ck_assert_uint_eq(t.window_us, 100);
+	ck_assert_uint_eq(t.late_us, 20000);
+	ck_assert_uint_eq(t.call_us, 20000);
+}
+END_TEST
+
 START_TEST(looking_in_vain_makes_it_come_less_often)
 {
 	start(1, _i);
@@ -774,6 +793,9 @@ int main(void)
 		t, end_of_the_run_ends_a_thread_that_has_missed_the_stop, 0, 2);
 	tcase_add_loop_test(t, reset_waits_for_what_the_thread_serves, 0, 2);
 	tcase_add_loop_test(t, flood_does_not_keep_a_machine_that_stops, 0, 2);
+	suite_add_tcase(s, t);
+	t = tcase_create("times");
+	tcase_add_test(t, times_are_the_defaults_but_for_what_is_given);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -73,7 +73,7 @@ int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  15
-#define IOMMU_KEYS 6
+#define IOMMU_KEYS 8
 #define FS_KEYS	   4
 #define VSOCK_KEYS 3
 extern const struct option_key disk_keys[DISK_KEYS];

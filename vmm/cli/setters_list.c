@@ -475,6 +475,20 @@ static int set_iommu_requests(struct settings *s, const char *value,
 	return r;
 }
 
+static int set_iommu_poll_window(struct settings *s, const char *value,
+				 struct err *err)
+{
+	return value_short_time(value, MACH_POLL_MIN_US, MACH_POLL_MAX_US,
+				&s->machine.iommu.poll_window_us, err);
+}
+
+static int set_iommu_poll_late(struct settings *s, const char *value,
+			       struct err *err)
+{
+	return value_short_time(value, MACH_POLL_MIN_US, MACH_POLL_MAX_US,
+				&s->machine.iommu.poll_late_us, err);
+}
+
 const struct option_key iommu_keys[IOMMU_KEYS] = {
 	{"topology", "auto|v2|native|none", set_iommu_topology},
 	{"bypass", "on|off", set_iommu_bypass},
@@ -482,6 +496,8 @@ const struct option_key iommu_keys[IOMMU_KEYS] = {
 	{"reserved", "START-END:msi|reserved", set_iommu_reserved},
 	{"max-memory", "SIZE", set_iommu_max_memory},
 	{"requests", "exit|poll", set_iommu_requests},
+	{"poll-window", "TIME", set_iommu_poll_window},
+	{"poll-late", "TIME", set_iommu_poll_late},
 };
 
 int set_iommu(struct settings *s, const char *value, struct err *err)

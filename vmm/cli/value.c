@@ -180,6 +180,39 @@ int value_time(const char *text, uint64_t *ret_ms, struct err *err)
 	return 0;
 }
 
+/* In the largest unit that divides it. */
+static void print_short_time(char *buf, size_t len, unsigned us)
+{
+	if (us % 1000000 == 0)
+		(void)snprintf(buf, len, "%us", us / 1000000);
+	else if (us % 1000 == 0)
+		(void)snprintf(buf, len, "%ums", us / 1000);
+	else
+		(void)snprintf(buf, len, "%uus", us);
+}
+
+int value_short_time(const char *text, unsigned min_us, unsigned max_us,
+		     unsigned *ret_us, struct err *err)
+{
+	static const struct unit units[] = {
+		{"us", 1},
+		{"ms", 1000},
+		{"s", 1000000},
+	};
+	char least[16], most[16];
+	uint64_t val;
+
+	print_short_time(least, sizeof(least), min_us);
+	print_short_time(most, sizeof(most), max_us);
+	if (!read_with_unit(text, units, ARRAY_SIZE(units), &val) ||
+	    val < min_us || val > max_us)
+		return err_set(err, EINVAL,
+			       "expected a time from %s to %s (us, ms or s)",
+			       least, most);
+	*ret_us = (unsigned)val;
+	return 0;
+}
+
 int value_choice(const char *text, const char *const *words, size_t n,
 		 unsigned *ret_index, struct err *err)
 {

@@ -44,6 +44,13 @@ int value_range(const char *text, uint64_t *ret_first, uint64_t *ret_last,
 int value_time(const char *text, uint64_t *ret_ms, struct err *err);
 
 /*
+ * value_short_time - a number followed by us, ms or s;
+ * @min_us <= it <= @max_us.
+ */
+int value_short_time(const char *text, unsigned min_us, unsigned max_us,
+		     unsigned *ret_us, struct err *err);
+
+/*
  * value_choice - one of @n words; the result is its index.
  */
 int value_choice(const char *text, const char *const *words, size_t n,

@@ -157,9 +157,26 @@ static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 	return d->reserved ? check_disk_reserved(c, d, err) : 0;
 }
 
+static int check_poll_time(const struct mach_config *c, const char *name,
+			   unsigned us, struct err *err)
+{
+	if (us == 0)
+		return 0;
+	if (c->iommu.requests != MACH_REQUESTS_POLL)
+		return err_set(err, EINVAL,
+			       "--iommu: %s is for requests=poll alone", name);
+	if (us < MACH_POLL_MIN_US || us > MACH_POLL_MAX_US)
+		return err_set(err, EINVAL,
+			       "--iommu: %s of %u us is not within %d us to "
+			       "%d us",
+			       name, us, MACH_POLL_MIN_US, MACH_POLL_MAX_US);
+	return 0;
+}
+
 static int check_iommu(const struct mach_config *c, struct err *err)
 {
 	const uint64_t max = c->iommu.max_memory;
+	int r;
 
 	if (max && (max < MACH_TABLES_MIN || max > MACH_TABLES_MAX))
 		return err_set(err, EINVAL,
@@ -167,6 +184,11 @@ static int check_iommu(const struct mach_config *c, struct err *err)
 			       " bytes is not within %llu MiB to %llu MiB",
 			       max, (unsigned long long)(MACH_TABLES_MIN >> 20),
 			       (unsigned long long)(MACH_TABLES_MAX >> 20));
+	r = check_poll_time(c, "poll-window", c->iommu.poll_window_us, err);
+	if (r == 0)
+		r = check_poll_time(c, "poll-late", c->iommu.poll_late_us, err);
+	if (r < 0)
+		return r;
 	return check_reserved("--iommu", c->iommu.reserved, NULL, err);
 }
 

@@ -38,6 +38,8 @@ struct err;
 #define MACH_MEMORY_MAX	     GIB(1024)
 #define MACH_TABLES_MIN	     MIB(1)
 #define MACH_TABLES_MAX	     GIB(4)
+#define MACH_POLL_MIN_US     10
+#define MACH_POLL_MAX_US     1000000
 
 enum mach_switch { MACH_OFF, MACH_ON, MACH_AUTO };
 enum mach_topology {
@@ -173,6 +175,9 @@ struct mach_config {
 		const struct mach_reserved *reserved; /* for all devices */
 		uint64_t max_memory; /* of its tables; 0: the default */
 		enum mach_requests requests;
+		/* With MACH_REQUESTS_POLL, microseconds; 0: the default. */
+		unsigned poll_window_us; /* looked for, beyond the last one */
+		unsigned poll_late_us;	 /* a gap that makes it leave */
 	} iommu;
 	enum mach_describe describe;
 	bool viot; /* with ACPI: emit the VIOT table */

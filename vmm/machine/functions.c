@@ -402,7 +402,8 @@ static struct viommu_poll_times poll_times(const struct mach *m)
 	if (m->config.iommu.requests == MACH_REQUESTS_EXIT)
 		return (struct viommu_poll_times){0};
 	if (can_poll())
-		return VIOMMU_POLL_TIMES;
+		return viommu_poll_times(m->config.iommu.poll_window_us,
+					 m->config.iommu.poll_late_us);
 	log_warn("--iommu requests=poll: there is one processor, so requests "
 		 "are served in exits");
 	return (struct viommu_poll_times){0};

@@ -351,6 +351,29 @@ START_TEST(iommu_requests_are_served_in_exits_or_polled)
 }
 END_TEST
 
+START_TEST(iommu_polls_for_as_long_as_it_is_told)
+{
+	good("--iommu", "on,requests=poll");
+	ck_assert_uint_eq(s.machine.iommu.poll_window_us, 0);
+	ck_assert_uint_eq(s.machine.iommu.poll_late_us, 0);
+	good("--iommu", "on,requests=poll,poll-window=3ms,poll-late=1s");
+	ck_assert_uint_eq(s.machine.iommu.poll_window_us, 3000);
+	ck_assert_uint_eq(s.machine.iommu.poll_late_us, 1000000);
+	good("--iommu", "on,requests=poll,poll-window=10us");
+	ck_assert_uint_eq(s.machine.iommu.poll_window_us, 10);
+	bad("--iommu 'on,poll-window=9us': poll-window '9us': expected a time "
+	    "from 10us to 1s (us, ms or s)",
+	    "--iommu", "on,poll-window=9us");
+	bad("--iommu 'on,poll-late=1001ms': poll-late '1001ms': expected a "
+	    "time from 10us to 1s (us, ms or s)",
+	    "--iommu", "on,poll-late=1001ms");
+	/* Seconds would hardly be meant. */
+	bad("--iommu 'on,poll-late=1': poll-late '1': expected a time from "
+	    "10us to 1s (us, ms or s)",
+	    "--iommu", "on,poll-late=1");
+}
+END_TEST
+
 START_TEST(iommu_says_what_is_wrong_with_it)
 {
 	bad("--iommu 'yes': expected on, off or auto", "--iommu", "yes");
@@ -358,11 +381,12 @@ START_TEST(iommu_says_what_is_wrong_with_it)
 	    "native or none",
 	    "--iommu", "on,topology=v3");
 	bad("--iommu 'on,by=on': unknown key 'by': there are topology, bypass, "
-	    "console, reserved, max-memory and requests",
+	    "console, reserved, max-memory, requests, poll-window and "
+	    "poll-late",
 	    "--iommu", "on,by=on");
 	bad("--iommu 'on,bypas=on': unknown key 'bypas' (did you mean "
 	    "'bypass'?): there are topology, bypass, console, reserved, "
-	    "max-memory and requests",
+	    "max-memory, requests, poll-window and poll-late",
 	    "--iommu", "on,bypas=on");
 	bad("--iommu 'topology=v2,on': expected key=value, not 'on' (a comma "
 	    "inside a value is written ',,')",
@@ -625,6 +649,7 @@ int main(void)
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
 	tcase_add_test(tc, iommu_tables_have_a_limit);
 	tcase_add_test(tc, iommu_requests_are_served_in_exits_or_polled);
+	tcase_add_test(tc, iommu_polls_for_as_long_as_it_is_told);
 	tcase_add_test(tc, iommu_says_what_is_wrong_with_it);
 	tcase_add_test(tc, plain_options_say_what_is_wrong_with_them);
 	tcase_add_test(tc, long_value_is_cut_before_the_reason_is);

@@ -677,6 +677,22 @@ START_TEST(iommu_tables_have_a_limit)
 }
 END_TEST
 
+START_TEST(times_of_polling_have_limits_and_need_polling)
+{
+	config.iommu.poll_window_us = 3000;
+	assert_refused(EINVAL, "--iommu: poll-window is for requests=poll "
+			       "alone");
+	config.iommu.requests = MACH_REQUESTS_POLL;
+	config.iommu.poll_late_us = 9;
+	assert_refused(EINVAL, "--iommu: poll-late of 9 us is not within 10 us "
+			       "to 1000000 us");
+	config.iommu.poll_late_us = 0;
+	config.iommu.poll_window_us = 1000001;
+	assert_refused(EINVAL, "--iommu: poll-window of 1000001 us is not "
+			       "within 10 us to 1000000 us");
+}
+END_TEST
+
 START_TEST(cpus_out_of_range_are_refused)
 {
 	config.cpus = 0;
@@ -770,6 +786,8 @@ int main(void)
 	tcase_add_test(refusals, reserved_ranges_that_collide_are_refused);
 	tcase_add_test(refusals, reserved_ranges_have_a_limit);
 	tcase_add_test(refusals, iommu_tables_have_a_limit);
+	tcase_add_test(refusals, times_of_polling_have_limits_and_need_polling);
+	tcase_add_test(refusals, times_of_polling_have_limits_and_need_polling);
 	tcase_add_test(refusals, cpus_out_of_range_are_refused);
 	tcase_add_test(refusals, several_cpus_need_a_description);
 	tcase_add_test(refusals, memory_out_of_range_is_refused);
