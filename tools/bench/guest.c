@@ -9,14 +9,16 @@
  * "read-SIZE", "read-SIZE-end" around 64 MiB read in blocks of SIZE (8 MiB
  * where these are 4 KiB).  "halt" is the last one.
  *
- * With bench=rate instead: "rate-DEPTH", "rate-DEPTH-end" around random reads
- * of 4 KiB, DEPTH of them at once; with bench=rate-count the second one is
- * "rate-DEPTH-end:maps=N,unmaps=N", what the kernel's IOMMU layer did meanwhile.
+ * With bench=rate instead: pairs of marks around random reads of the disk, and
+ * with bench=devices around those, writes, large blocks and the network
+ * (guest_rate.h, guest_net.h).  With "-count" behind it the second mark of each
+ * pair says what the kernel did meanwhile (guest_count.h).
  *
  * Linked statically, so that nothing has to be looked up and loaded.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/bench/guest_count.h"
 #include "tools/bench/guest_net.h"
 #include "tools/bench/guest_rate.h"
 #include "tools/bench/guest_talk.h"
@@ -69,10 +72,10 @@ static void load_modules(void)
 	fclose(order);
 }
 
-static int open_disk(void)
+static int open_disk(int flags)
 {
 	for (int ms = 0; ms < DISK_TIMEOUT_MS; ms++) {
-		int fd = open(DISK, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		int fd = open(DISK, flags | O_DIRECT | O_CLOEXEC);
 
 		if (fd >= 0)
 			return fd;
@@ -122,6 +125,24 @@ static void own_console(void)
 		close(fd);
 }
 
+/* Return: was it @bench? */
+static bool measure(const char *bench, int fd)
+{
+	const bool devices = strncmp(bench, "devices", 7) == 0;
+
+	if (!devices && strncmp(bench, "rate", 4) != 0)
+		return false;
+	if (strstr(bench, "-count"))
+		count_open();
+	rate_reads(fd);
+	if (devices) {
+		rate_writes(fd);
+		rate_sequential(fd);
+		net_measure();
+	}
+	return true;
+}
+
 int main(void)
 {
 	const char *bench = getenv("bench");
@@ -135,14 +156,12 @@ int main(void)
 	if (mount("dev", "/dev", "devtmpfs", 0, "") < 0 && errno != EBUSY)
 		fail("cannot mount", "/dev");
 	load_modules();
-	fd = open_disk();
+	fd = open_disk(strncmp(bench, "devices", 7) == 0 ? O_RDWR : O_RDONLY);
 	net_use();
 	say("modules");
 	rest(REST_MS);
-	if (strncmp(bench, "rate", 4) == 0) {
-		rate_all(fd, strcmp(bench, "rate-count") == 0);
+	if (measure(bench, fd))
 		halt();
-	}
 	read_all(fd);
 	say("rest");
 	rest(REST_MS);

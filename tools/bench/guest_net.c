@@ -4,14 +4,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/bench/guest_count.h"
 #include "tools/bench/guest_talk.h"
+#include "tools/bench/peer.h"
 
 #define FRAMES	   64
+#define TRIPS	   512
+#define PIECE	   (64u << 10)
 #define FRAME_SIZE 60000 /* in fragments, where the card takes less */
 
 static void set(int fd, struct ifreq *r, unsigned long request,
@@ -54,4 +60,84 @@ void net_use(void)
 			fail("cannot send by", "eth0");
 	}
 	close(fd);
+}
+
+/* A connection to the peer for @what. */
+static int call_peer(char what)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(PEER_PORT),
+	};
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	inet_pton(AF_INET, PEER_ADDRESS, &to.sin_addr);
+	if (fd < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    write(fd, &what, 1) != 1)
+		fail("cannot connect to", PEER_ADDRESS);
+	return fd;
+}
+
+static void make_trips(void)
+{
+	const int fd = call_peer(PEER_ECHO);
+
+	measure_begin("net-trips");
+	for (int i = 0; i < TRIPS; i++) {
+		char byte = 0;
+
+		if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+			fail("no echo from", PEER_ADDRESS);
+	}
+	measure_end("net-trips");
+	close(fd);
+}
+
+static void send_stream(char *buf)
+{
+	const int fd = call_peer(PEER_SINK);
+
+	measure_begin("net-send");
+	for (size_t sent = 0; sent < PEER_STREAM;) {
+		ssize_t n = write(fd, buf, PIECE);
+
+		if (n <= 0)
+			fail("cannot send to", PEER_ADDRESS);
+		sent += (size_t)n;
+	}
+	if (read(fd, buf, 1) != 1)
+		fail("not everything reached", PEER_ADDRESS);
+	measure_end("net-send");
+	close(fd);
+}
+
+static void receive_stream(char *buf)
+{
+	int fd;
+
+	measure_begin("net-receive");
+	fd = call_peer(PEER_SOURCE);
+	for (size_t got = 0; got < PEER_STREAM;) {
+		ssize_t n = read(fd, buf, PIECE);
+
+		if (n <= 0)
+			fail("cannot receive from", PEER_ADDRESS);
+		got += (size_t)n;
+	}
+	measure_end("net-receive");
+	close(fd);
+}
+
+void net_measure(void)
+{
+	char *buf = calloc(1, PIECE);
+
+	if (!buf)
+		fail("no memory for", "a stream");
+	make_trips();
+	send_stream(buf);
+	receive_stream(buf);
+	free(buf);
 }
