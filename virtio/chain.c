@@ -62,7 +62,7 @@ static bool stale(const struct vq_chain *c)
 
 static struct dma *dma_of(const struct vq_chain *c)
 {
-	return c->vq->dev->dma;
+	return c->vq->dma;
 }
 
 /* The next up to @want bytes that lie in one segment.  cur->left > 0. */

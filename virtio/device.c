@@ -47,7 +47,8 @@ static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		int r = vq_init(&d->vqs[i], d, i, sizes[i]);
 
-		d->vqs[i].loop = loops ? loops[i] : d->loop;
+		if (loops)
+			d->vqs[i].loop = loops[i];
 		d->nvqs++;
 		if (r)
 			return r;
@@ -200,6 +201,36 @@ static void wait_idle(struct virtio_dev *d)
 	(void)pthread_cond_wait(&d->idle, &d->lock);
 }
 
+unsigned virtio_flight(struct virtio_dev *d)
+{
+	unsigned n = d->inflight;
+
+	for (unsigned i = 0; i < d->nvqs; i++)
+		n += d->vqs[i].flight;
+	return n;
+}
+
+/*
+ * Wait if something is in flight, until less of it may be.  Caller holds
+ * d->lock, which is dropped.  False: nothing was.
+ */
+static bool wait_flight(struct virtio_dev *d)
+{
+	if (d->inflight) {
+		wait_idle(d);
+		return true;
+	}
+	for (unsigned i = 0; i < d->nvqs; i++) {
+		struct vq *q = &d->vqs[i];
+
+		if (!q->flight)
+			continue;
+		(void)pthread_cond_wait(&q->idle, q->lock);
+		return true;
+	}
+	return false;
+}
+
 static void reset_registers(struct virtio_dev *d)
 {
 	for (unsigned i = 0; i < d->nvqs; i++) {
@@ -224,8 +255,8 @@ void virtio_reset(struct virtio_dev *d)
 	d->stopping = true;
 	d->running = false;
 	d->ops->stop(d);
-	while (d->inflight)
-		wait_idle(d);
+	while (wait_flight(d))
+		;
 	reset_registers(d);
 	d->stopping = false;
 	(void)pthread_cond_broadcast(&d->idle);
@@ -237,16 +268,18 @@ void virtio_pause(struct virtio_dev *d, bool pause)
 
 	d->paused = pause;
 	if (pause) {
-		if (d->inflight && d->ops->pausing)
+		if (virtio_flight(d) && d->ops->pausing)
 			d->ops->pausing(d);
-		while (d->paused && d->inflight)
-			wait_idle(d);
+		while (d->paused && wait_flight(d))
+			;
 		return;
 	}
 	if (!was)
 		return;
 	/* A thread that waits for the pause to be complete. */
 	(void)pthread_cond_broadcast(&d->idle);
+	for (unsigned i = 0; i < d->nvqs; i++)
+		(void)pthread_cond_broadcast(&d->vqs[i].idle);
 	for (unsigned i = 0; i < d->nvqs; i++)
 		vq_resume(&d->vqs[i]);
 }

@@ -130,7 +130,7 @@ struct virtio_dev {
 	bool stopping;	      /* a reset waits for I/O in flight */
 	bool paused;	      /* may not touch memory: bus master off */
 	bool insist_platform; /* refuse FEATURES_OK without bit 33 */
-	unsigned inflight;    /* I/O, and replies to come */
+	unsigned inflight;    /* I/O, and replies to come; and queues' own */
 	uint64_t offered;     /* feature bits */
 	uint64_t driver_features;
 
@@ -187,6 +187,8 @@ void virtio_config_changed(struct virtio_dev *d);
  * without d->lock that will write guest memory. */
 void virtio_inflight_begin(struct virtio_dev *d);
 void virtio_inflight_end(struct virtio_dev *d);
+/* How much is in flight, of all queues, too.  Caller holds d->lock. */
+unsigned virtio_flight(struct virtio_dev *d);
 
 /*
  * What a transport calls: the registers, whatever their address.  Arguments

@@ -62,12 +62,10 @@ int vq_check(const struct vq *q)
 
 static int watch_kicks(struct vq *q)
 {
-	struct virtio_dev *d = q->dev;
-
 	if (!q->loop || q->inline_kick)
 		return 0;
 	q->kick_watch.fn = on_kick;
-	q->kick_watch.lock = &d->lock;
+	q->kick_watch.lock = q->lock;
 	return loop_watch_add(q->loop, &q->kick_watch, q->kick_fd,
 			      EPOLLIN | EPOLLET);
 }
@@ -148,6 +146,18 @@ void vq_begin_reset(struct vq *q)
 	vq_reset_if_idle(q);
 }
 
+void vq_flight_begin(struct vq *q)
+{
+	q->flight++;
+}
+
+void vq_flight_end(struct vq *q)
+{
+	assert(q->flight);
+	if (--q->flight == 0)
+		(void)pthread_cond_broadcast(&q->idle);
+}
+
 void vq_reset(struct vq *q)
 {
 	q->size = q->size_max;
@@ -175,9 +185,13 @@ int vq_init(struct vq *q, struct virtio_dev *d, unsigned index,
 		.dev = d,
 		.index = index,
 		.size_max = size_max,
+		.loop = d->loop,
+		.dma = d->dma,
+		.lock = &d->lock,
 		.budget = VQ_NO_BUDGET,
 		.kick_fd = -1,
 	};
+	(void)pthread_cond_init(&q->idle, NULL);
 	list_init(&q->pool);
 	list_init(&q->deferred);
 	vq_reset(q);
@@ -201,6 +215,7 @@ void vq_fini(struct vq *q)
 	loop_watch_del(&q->kick_watch);
 	vq_chain_free_all(q);
 	free(q->busy);
+	(void)pthread_cond_destroy(&q->idle);
 	if (q->kick_fd >= 0)
 		close(q->kick_fd);
 	*q = (struct vq){.kick_fd = -1};

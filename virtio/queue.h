@@ -19,6 +19,7 @@
 #ifndef MOAT_VIRTIO_QUEUE_H
 #define MOAT_VIRTIO_QUEUE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -103,8 +104,10 @@ struct vq_stats {
 struct vq {
 	struct virtio_dev *dev;
 	unsigned index;
-	uint16_t size_max; /* what the device offers */
-	struct loop *loop; /* serves it; may be NULL */
+	uint16_t size_max;     /* what the device offers */
+	struct loop *loop;     /* serves it; may be NULL */
+	struct dma *dma;       /* its view of memory */
+	pthread_mutex_t *lock; /* of all that is here: the device's */
 	/* Served on the vCPU: no doorbell, not watched.  The device sets it
 	 * right after virtio_dev_init(). */
 	bool inline_kick;
@@ -133,6 +136,8 @@ struct vq {
 	struct list deferred;  /* pushed while the device is paused */
 	struct vq_chain *made; /* all there are */
 	unsigned inflight;     /* chains the device has */
+	unsigned flight;       /* I/O that the host's kernel has */
+	pthread_cond_t idle;   /* it became 0, or a pause ended */
 	struct vq_ahead ahead;
 	/* Pushed, and not in the used ring yet. */
 	unsigned nstaged;
@@ -223,6 +228,11 @@ bool vq_peek(const struct vq_peek *p);
 
 /* Have ops->kick() called from the loop; does nothing without a loop. */
 void vq_kick_later(struct vq *q);
+
+/* As virtio_inflight_begin() and virtio_inflight_end(), of this queue: for who
+ * holds q->lock. */
+void vq_flight_begin(struct vq *q);
+void vq_flight_end(struct vq *q);
 
 /*
  * Cursors.  Copies move through the half and cross segments; c->in.left and

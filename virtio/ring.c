@@ -56,7 +56,7 @@ static int lost_ring(struct vq *q, int err)
 static int avail_load(struct vq *q)
 {
 	uint16_t idx;
-	int r = dma_load16_acquire(q->dev->dma, vq_avail_idx_at(q), &idx);
+	int r = dma_load16_acquire(q->dma, vq_avail_idx_at(q), &idx);
 
 	if (r)
 		return lost_ring(q, r);
@@ -75,12 +75,12 @@ static int arm(struct vq *q)
 	int r;
 
 	if (q->event_idx) {
-		r = dma_store16_release(q->dev->dma, vq_avail_event_at(q),
+		r = dma_store16_release(q->dma, vq_avail_event_at(q),
 					q->next_avail);
 		q->armed = q->next_avail;
 		q->armed_valid = true;
 	} else {
-		r = dma_store16_release(q->dev->dma, vq_used_flags_at(q), 0);
+		r = dma_store16_release(q->dma, vq_used_flags_at(q), 0);
 	}
 	if (r)
 		return lost_ring(q, r);
@@ -136,7 +136,7 @@ static int look_ahead(struct vq *q)
 	const unsigned n = entries_at_once(q, from);
 	le16_t entries[VQ_BATCH];
 	unsigned good = 0;
-	int r = dma_read(q->dev->dma, vq_avail_entry_at(q, from), entries,
+	int r = dma_read(q->dma, vq_avail_entry_at(q, from), entries,
 			 n * sizeof(entries[0]));
 
 	if (r)
@@ -147,7 +147,7 @@ static int look_ahead(struct vq *q)
 		good++;
 	a->at = 0;
 	a->n = n;
-	a->ndescs = n > 1 ? dma_read_near(q->dev->dma, q->desc, a->heads, good,
+	a->ndescs = n > 1 ? dma_read_near(q->dma, q->desc, a->heads, good,
 					  sizeof(a->descs[0]), a->descs)
 			  : 0;
 	return 0;
@@ -240,7 +240,7 @@ void vq_kicks_off(struct vq *q)
 		return;
 
 	/* A hint to the driver; nothing is ordered by it. */
-	int r = dma_store16_release(q->dev->dma, vq_used_flags_at(q),
+	int r = dma_store16_release(q->dma, vq_used_flags_at(q),
 				    VQ_USED_F_NO_NOTIFY);
 
 	if (r)
@@ -266,7 +266,7 @@ void vq_disarm(struct vq *q)
 		return;
 
 	/* The farthest that an index can be from the next one. */
-	int r = dma_store16_release(q->dev->dma, vq_avail_event_at(q),
+	int r = dma_store16_release(q->dma, vq_avail_event_at(q),
 				    (uint16_t)(q->next_avail - 1));
 
 	q->armed_valid = false;
@@ -279,7 +279,7 @@ bool vq_peek_begin(const struct vq *q, struct vq_peek *ret_p)
 	if (!vq_live(q) || q->dev->paused)
 		return false;
 	*ret_p = (struct vq_peek){
-		.dma = q->dev->dma,
+		.dma = q->dma,
 		.at = vq_avail_idx_at(q),
 		.next = q->next_avail,
 	};
@@ -328,7 +328,7 @@ static void stage(struct vq *q, const struct vq_chain *c)
 /* What is staged goes into the ring, and the index shows it. */
 static int publish(struct vq *q)
 {
-	struct dma *dma = q->dev->dma;
+	struct dma *dma = q->dma;
 	unsigned done = 0;
 
 	while (done < q->nstaged) {
@@ -410,7 +410,7 @@ static bool went_past(uint16_t event, uint16_t old, uint16_t now)
 static int wanted(struct vq *q)
 {
 	uint16_t val;
-	int r = dma_load16_acquire(q->dev->dma,
+	int r = dma_load16_acquire(q->dma,
 				   q->event_idx ? vq_used_event_at(q)
 						: vq_avail_flags_at(q),
 				   &val);

@@ -192,7 +192,7 @@ int vq_chain_walk(struct vq_chain *c, uint16_t head,
 		  const struct vq_desc_wire *first, const char **ret_why)
 {
 	struct vq *q = c->vq;
-	struct walk w = {.q = q, .c = c, .table.dma = q->dev->dma};
+	struct walk w = {.q = q, .c = c, .table.dma = q->dma};
 
 	c->head = head;
 	c->nsegs = c->nreadable = 0;

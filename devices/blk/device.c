@@ -76,7 +76,7 @@ static void begin_request(struct blk_queue *q, struct vq_chain *c)
 		end_request(q, r);
 		return;
 	}
-	virtio_inflight_begin(&b->dev);
+	vq_flight_begin(q->vq);
 	q->engine->ops->queue(q->engine, &r->io);
 }
 
@@ -93,7 +93,7 @@ static void io_done(struct blk_engine_user *u, struct blk_io *io,
 		return;
 	}
 	end_request(q, r);
-	virtio_inflight_end(d);
+	vq_flight_end(q->vq);
 }
 
 static void batch_done(struct blk_engine_user *u)
@@ -284,7 +284,7 @@ static int make_engine(struct blk_queue *q, blk_engine_new_fn new_engine)
 {
 	const struct blk_engine_env env = {
 		.loop = q->vq->loop,
-		.lock = &q->blk->dev.lock,
+		.lock = q->vq->lock,
 		.image = &q->blk->disk.image,
 		.user = &q->user,
 		.depth = QUEUE_SIZE,

@@ -336,7 +336,7 @@ static void step(const struct step *s)
 
 static void check(void)
 {
-	assert(dev->inflight == slow->n);
+	assert(virtio_flight(dev) == slow->n);
 	assert(dev->vqs[0].inflight == slow->n);
 	assert(slow->n || fake_dma_holds(&view) == 0);
 }

@@ -64,7 +64,7 @@ static void assert_done(const struct blk_call *c, uint8_t status, uint32_t len)
 	ck_assert_uint_eq(used, len);
 	ck_assert_uint_eq(blk_status(&f, c), status);
 	ck_assert_uint_eq(fake_flying(&f), 0);
-	ck_assert_uint_eq(f.dev.d->inflight, 0);
+	ck_assert_uint_eq(virtio_flight(f.dev.d), 0);
 	ck_assert_uint_eq(fix_holds(&f.dev), 0);
 }
 
@@ -90,7 +90,7 @@ START_TEST(transfer_holds_memory_until_the_kernel_is_done)
 	up(_i);
 	c = transfer(BLK_T_IN, 4, 8192);
 	begin(&c);
-	ck_assert_uint_eq(f.dev.d->inflight, 1);
+	ck_assert_uint_eq(virtio_flight(f.dev.d), 1);
 	if (_i & FIX_SCATTERED)
 		ck_assert_uint_gt(fix_holds(&f.dev), 0);
 	ck_assert_uint_eq(blk_status(&f, &c), NO_STATUS);

@@ -59,7 +59,7 @@ static void teardown(void)
 static void translate(void)
 {
 	fake_dma_map(&f->fake, 0, 0, FIX_MEM, DMA_READ | DMA_WRITE);
-	f->d->dma = &f->fake.dma;
+	f->q->dma = &f->fake.dma;
 }
 
 static void kick(void)

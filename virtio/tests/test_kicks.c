@@ -375,7 +375,7 @@ static void watch(iova_t at, bool before, void (*act)(void))
 				  .at = at,
 				  .before = before,
 				  .act = act};
-	f->d->dma = &spy.dma;
+	f->q->dma = &spy.dma;
 }
 
 static bool kick_wanted;

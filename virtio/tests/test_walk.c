@@ -531,7 +531,7 @@ START_TEST(descriptor_is_read_once)
 	struct vq_chain *c;
 
 	desc(0, DATA, 24, W, 0);
-	f->d->dma = &v.dma;
+	f->q->dma = &v.dma;
 	c = take();
 	ck_assert_uint_eq(v.desc_reads, 1);
 	ck_assert_uint_eq(c->nsegs, 1);
@@ -539,7 +539,7 @@ START_TEST(descriptor_is_read_once)
 	ck_assert_int_eq(vq_write_zero(c, 24), 0);
 	vq_push(f->q, c);
 	ck_assert_uint_eq(v.desc_reads, 1);
-	f->d->dma = &f->id;
+	f->q->dma = &f->id;
 }
 END_TEST
 
