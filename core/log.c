@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,14 +80,18 @@ void log_at(enum log_level level, const char *fmt, ...)
 void guest_warn(struct guest_log *g, const char *fmt, ...)
 {
 	va_list ap;
+	unsigned n;
 
-	if (g->said || g->lines == GUEST_LOG_LINES_MAX)
+	/* The first one says it.  It comes to two only by a rearm between. */
+	if (atomic_load(&g->lines) >= GUEST_LOG_LINES_MAX ||
+	    atomic_exchange(&g->said, true))
 		return;
-	g->said = true;
-	g->lines++;
+	n = atomic_fetch_add(&g->lines, 1) + 1;
+	if (n > GUEST_LOG_LINES_MAX)
+		return;
 	va_start(ap, fmt);
 	log_line(LOG_WARN, g->name, fmt, ap,
-		 g->lines == GUEST_LOG_LINES_MAX ? " (says no more)" : "");
+		 n == GUEST_LOG_LINES_MAX ? " (says no more)" : "");
 	va_end(ap);
 }
 

@@ -41,12 +41,12 @@ __attribute__((format(printf, 2, 3))) void log_at(enum log_level level,
 
 /*
  * One line per device until guest_log_rearm(), and GUEST_LOG_LINES_MAX in its
- * life; embedded in the device.  Caller holds the device's lock.
+ * life; embedded in the device.
  */
 struct guest_log {
 	const char *name; /* instance, "blk0"; borrowed */
-	bool said;
-	unsigned lines;
+	_Atomic bool said;
+	_Atomic unsigned lines;
 };
 
 __attribute__((format(printf, 2, 3))) void guest_warn(struct guest_log *g,
