@@ -56,8 +56,8 @@ struct msi_line {
 struct msi_sink;
 
 /*
- * Threads: calls for one line under its device's lock, except raise, which
- * comes from any thread that holds the line connected.
+ * Threads: calls for one line one at a time, but for raise, which comes from
+ * any thread that holds the line connected.
  */
 struct msi_sink_ops {
 	/*

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "pci/regs.h"
 
 struct msix_vector {
+	pthread_mutex_t lock; /* a leaf; see vector_lock() */
 	struct msi_line line;
 	struct msi_msg msg; /* what the line was connected with last */
 	bool connected;
@@ -26,11 +29,13 @@ struct msix {
 	struct guest_log log;
 	unsigned n;
 	unsigned cap;
-	bool enabled; /* control register, as acted upon */
-	bool active;  /* enabled, not masked as a whole, bus master */
+	bool shared; /* raised by several threads at once */
+	/* Changed before the vectors are, one after the other. */
+	_Atomic bool enabled; /* control register, as acted upon */
+	_Atomic bool active;  /* enabled, not masked as a whole, bus master */
 	struct bus_region table_region, pba_region;
-	uint8_t *table;
-	uint8_t *pba;
+	uint8_t *table; /* an entry is its vector's */
+	_Atomic uint8_t *pba;
 	struct msix_vector vectors[];
 };
 
@@ -45,7 +50,25 @@ uint64_t msix_pba_size(unsigned n)
 }
 
 /*
- * Pending bits.
+ * Where one lock is held by all who come here, vectors do without.
+ */
+static struct msix_vector *vector_lock(struct msix *m, unsigned i)
+{
+	struct msix_vector *v = &m->vectors[i];
+
+	if (m->shared)
+		pthread_mutex_lock(&v->lock);
+	return v;
+}
+
+static void vector_unlock(struct msix *m, struct msix_vector *v)
+{
+	if (m->shared)
+		pthread_mutex_unlock(&v->lock);
+}
+
+/*
+ * Pending bits.  A byte is that of several vectors.
  */
 
 static bool pending_get(const struct msix *m, unsigned i)
@@ -58,9 +81,9 @@ static void pending_set(struct msix *m, unsigned i, bool on)
 	uint8_t bit = (uint8_t)(1u << i % 8);
 
 	if (on)
-		m->pba[i / 8] |= bit;
+		atomic_fetch_or(&m->pba[i / 8], bit);
 	else
-		m->pba[i / 8] &= (uint8_t)~bit;
+		atomic_fetch_and(&m->pba[i / 8], (uint8_t)~bit);
 }
 
 /*
@@ -126,8 +149,11 @@ static void vector_connect(struct msix *m, unsigned i)
 		   strerror(-rc));
 }
 
-/* Brings a vector in line with masks and message; delivers what waited. */
-static void vector_sync(struct msix *m, unsigned i)
+/*
+ * Brings a vector in line with masks and message; delivers what waited.
+ * Caller holds its lock.
+ */
+static void vector_sync_locked(struct msix *m, unsigned i)
 {
 	struct msix_vector *v = &m->vectors[i];
 
@@ -146,6 +172,14 @@ static void vector_sync(struct msix *m, unsigned i)
  * Registers.
  */
 
+static void vector_sync(struct msix *m, unsigned i)
+{
+	struct msix_vector *v = vector_lock(m, i);
+
+	vector_sync_locked(m, i);
+	vector_unlock(m, v);
+}
+
 static uint64_t table_read(struct bus_region *r, uint64_t off, unsigned size)
 {
 	const struct msix *m = container_of(r, struct msix, table_region);
@@ -163,6 +197,20 @@ static uint8_t entry_wmask(unsigned at)
 	return at < PCI_MSIX_ENTRY_CONTROL ? 0xff : 0;
 }
 
+/* What of a write to the table is in entry @n.  Caller holds its lock. */
+static void entry_write(struct msix *m, unsigned n, uint64_t off, unsigned size,
+			uint64_t val)
+{
+	for (unsigned i = 0; i < size; i++) {
+		uint8_t *byte = m->table + off + i;
+		uint8_t mask = entry_wmask((off + i) % PCI_MSIX_ENTRY_SIZE);
+
+		if ((off + i) / PCI_MSIX_ENTRY_SIZE == n)
+			*byte = (uint8_t)((*byte & ~mask) |
+					  (val >> 8 * i & mask));
+	}
+}
+
 static void table_write(struct bus_region *r, uint64_t off, unsigned size,
 			uint64_t val)
 {
@@ -170,14 +218,13 @@ static void table_write(struct bus_region *r, uint64_t off, unsigned size,
 	unsigned first = (unsigned)(off / PCI_MSIX_ENTRY_SIZE);
 	unsigned last = (unsigned)((off + size - 1) / PCI_MSIX_ENTRY_SIZE);
 
-	for (unsigned i = 0; i < size; i++) {
-		uint8_t *byte = m->table + off + i;
-		uint8_t mask = entry_wmask((off + i) % PCI_MSIX_ENTRY_SIZE);
+	for (unsigned i = first; i <= last; i++) {
+		struct msix_vector *v = vector_lock(m, i);
 
-		*byte = (uint8_t)((*byte & ~mask) | (val >> 8 * i & mask));
+		entry_write(m, i, off, size, val);
+		vector_sync_locked(m, i);
+		vector_unlock(m, v);
 	}
-	for (unsigned i = first; i <= last; i++)
-		vector_sync(m, i);
 }
 
 static const struct bus_ops table_ops = {
@@ -188,8 +235,11 @@ static const struct bus_ops table_ops = {
 static uint64_t pba_read(struct bus_region *r, uint64_t off, unsigned size)
 {
 	const struct msix *m = container_of(r, struct msix, pba_region);
+	uint64_t val = 0;
 
-	return le_load(m->pba + off, size);
+	for (unsigned i = 0; i < size; i++)
+		val |= (uint64_t)m->pba[off + i] << 8 * i;
+	return val;
 }
 
 static void pba_write(struct bus_region *r, uint64_t off, unsigned size,
@@ -209,10 +259,14 @@ static const struct bus_ops pba_ops = {
 
 static void table_clear(struct msix *m)
 {
-	memset(m->table, 0, msix_table_size(m->n));
-	for (unsigned i = 0; i < m->n; i++)
-		m->table[i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_CONTROL] =
-			PCI_MSIX_ENTRY_MASKED;
+	for (unsigned i = 0; i < m->n; i++) {
+		uint8_t *e = m->table + (size_t)i * PCI_MSIX_ENTRY_SIZE;
+		struct msix_vector *v = vector_lock(m, i);
+
+		memset(e, 0, PCI_MSIX_ENTRY_SIZE);
+		e[PCI_MSIX_ENTRY_CONTROL] = PCI_MSIX_ENTRY_MASKED;
+		vector_unlock(m, v);
+	}
 }
 
 static void msix_add_cap(struct msix *m, unsigned cap, unsigned bar,
@@ -257,10 +311,12 @@ static struct msix *msix_alloc(struct pci_func *f, unsigned n,
 	m->sink = sink;
 	m->log.name = f->name;
 	m->n = n;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		(void)pthread_mutex_init(&m->vectors[i].lock, NULL);
 		msi_line_init(&m->vectors[i].line, f->devfn);
+	}
 	m->table = malloc(msix_table_size(n));
-	m->pba = calloc(1, msix_pba_size(n));
+	m->pba = calloc(msix_pba_size(n), sizeof(*m->pba));
 	if (!m->table || !m->pba) {
 		msix_free(m);
 		return NULL;
@@ -298,8 +354,10 @@ void msix_free(struct msix *m)
 {
 	if (!m)
 		return;
-	for (unsigned i = 0; i < m->n; i++)
+	for (unsigned i = 0; i < m->n; i++) {
 		vector_release(m, &m->vectors[i]);
+		(void)pthread_mutex_destroy(&m->vectors[i].lock);
+	}
 	free(m->pba);
 	free(m->table);
 	free(m);
@@ -315,50 +373,76 @@ bool msix_enabled(const struct msix *m)
 	return m->enabled;
 }
 
+void msix_share(struct msix *m)
+{
+	m->shared = true;
+}
+
+/* Caller holds the vector's lock. */
+static void raise_locked(struct msix *m, unsigned i)
+{
+	struct msix_vector *v = &m->vectors[i];
+
+	if (!m->enabled)
+		return;
+	if (v->connected) {
+		m->sink->ops->raise(m->sink, &v->line);
+		return;
+	}
+	/* Unmasked without a route is possible: then this tries again. */
+	pending_set(m, i, true);
+	vector_sync_locked(m, i);
+}
+
 void msix_raise(struct msix *m, unsigned vector)
 {
 	struct msix_vector *v;
 
 	if (!m->enabled || vector >= m->n)
 		return;
-	v = &m->vectors[vector];
-	if (v->connected) {
-		m->sink->ops->raise(m->sink, &v->line);
-		return;
-	}
-	/* Unmasked without a route is possible: then this tries again. */
-	pending_set(m, vector, true);
-	vector_sync(m, vector);
+	v = vector_lock(m, vector);
+	raise_locked(m, vector);
+	vector_unlock(m, v);
 }
 
 void msix_clear_pending(struct msix *m, unsigned vector)
 {
-	if (vector < m->n)
-		pending_set(m, vector, false);
+	struct msix_vector *v;
+
+	if (vector >= m->n)
+		return;
+	v = vector_lock(m, vector);
+	pending_set(m, vector, false);
+	vector_unlock(m, v);
 }
 
+/* Whoever raises sees that it is off, or is done before its vector's turn. */
 static void msix_disable(struct msix *m)
 {
-	for (unsigned i = 0; i < m->n; i++)
-		vector_release(m, &m->vectors[i]);
-	memset(m->pba, 0, msix_pba_size(m->n));
+	for (unsigned i = 0; i < m->n; i++) {
+		struct msix_vector *v = vector_lock(m, i);
+
+		vector_release(m, v);
+		pending_set(m, i, false);
+		vector_unlock(m, v);
+	}
 	guest_log_rearm(&m->log);
 }
 
 void msix_sync(struct msix *m)
 {
-	uint16_t control =
+	const uint16_t control =
 		le16_load(m->func->cfg.bytes + m->cap + PCI_MSIX_CONTROL);
-	bool enabled = control & PCI_MSIX_CONTROL_ENABLE;
-	bool active = enabled && !(control & PCI_MSIX_CONTROL_MASK_ALL) &&
-		      m->func->bus_master;
+	const bool enabled = control & PCI_MSIX_CONTROL_ENABLE;
+	const bool active = enabled && !(control & PCI_MSIX_CONTROL_MASK_ALL) &&
+			    m->func->bus_master;
+	const bool was_enabled = atomic_exchange(&m->enabled, enabled);
+	const bool was_active = atomic_exchange(&m->active, active);
 
-	if (m->enabled && !enabled)
+	if (was_enabled && !enabled)
 		msix_disable(m);
-	m->enabled = enabled;
-	if (m->active == active)
+	if (was_active == active)
 		return;
-	m->active = active;
 	for (unsigned i = 0; i < m->n; i++)
 		vector_sync(m, i);
 }

@@ -12,7 +12,8 @@
  * Table accesses of any size and alignment read and write the bytes they
  * name; reserved bits read 0 and stay.  The pending bits are read-only.
  *
- * Threads: the device's lock.
+ * Threads: the device's lock; after msix_share(), msix_raise() from any thread
+ * without it.
  */
 #ifndef MOAT_PCI_MSIX_H
 #define MOAT_PCI_MSIX_H
@@ -49,6 +50,10 @@ void msix_free(struct msix *m);
 unsigned msix_vectors(const struct msix *m);
 /* As the guest set it; a masked function is enabled, too. */
 bool msix_enabled(const struct msix *m);
+
+/* Interrupts are raised by several threads at once: from now on a vector is
+ * changed and raised under a lock of its own.  Before the guest runs. */
+void msix_share(struct msix *m);
 
 /* Guest-chosen @vector: out of range, or with MSI-X disabled, is ignored. */
 void msix_raise(struct msix *m, unsigned vector);
