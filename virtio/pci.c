@@ -2,6 +2,7 @@
 #include "virtio/pci.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/bits.h"
@@ -27,14 +28,6 @@
  * Interrupts.
  */
 
-/* Without MSI-X the ISR is mirrored in the PCI status register. */
-static void isr_set(struct vpci *v, uint8_t isr)
-{
-	v->isr_status = isr;
-	pci_func_set_interrupt_status(&v->func,
-				      isr && !msix_enabled(v->func.msix));
-}
-
 static void queue_interrupt(struct virtio_transport *t, unsigned qi)
 {
 	struct vpci *v = container_of(t, struct vpci, transport);
@@ -42,14 +35,14 @@ static void queue_interrupt(struct virtio_transport *t, unsigned qi)
 	if (msix_enabled(v->func.msix))
 		msix_raise(v->func.msix, v->queues[qi].vector);
 	else
-		isr_set(v, v->isr_status | VPCI_ISR_QUEUE);
+		atomic_fetch_or(&v->isr_status, VPCI_ISR_QUEUE);
 }
 
 static void config_interrupt(struct virtio_transport *t)
 {
 	struct vpci *v = container_of(t, struct vpci, transport);
 
-	isr_set(v, v->isr_status | VPCI_ISR_CONFIG);
+	atomic_fetch_or(&v->isr_status, VPCI_ISR_CONFIG);
 	msix_raise(v->func.msix, v->config_vector);
 }
 
@@ -64,7 +57,7 @@ static void reset_registers(struct vpci *v)
 		v->queues[i].vector = VPCI_NO_VECTOR;
 	for (unsigned i = 0; i < msix_vectors(v->func.msix); i++)
 		msix_clear_pending(v->func.msix, i);
-	isr_set(v, 0);
+	v->isr_status = 0;
 	vpci_sync_doorbells(v);
 }
 
@@ -87,13 +80,9 @@ static const struct virtio_transport_ops transport_ops = {
 static uint64_t isr_read(struct bus_region *r, uint64_t off, unsigned size)
 {
 	struct vpci *v = container_of(r, struct vpci, isr);
-	uint8_t isr = v->isr_status;
 
 	(void)size;
-	if (off > 0)
-		return 0;
-	isr_set(v, 0);
-	return isr;
+	return off > 0 ? 0 : atomic_exchange(&v->isr_status, 0);
 }
 
 static void isr_write(struct bus_region *r, uint64_t off, unsigned size,
@@ -136,17 +125,19 @@ static struct vpci *to_vpci(struct pci_func *f)
 	return container_of(f, struct vpci, func);
 }
 
+/* Without MSI-X the ISR shows in the PCI status register. */
 static void func_config_reading(struct pci_func *f, unsigned off, unsigned size)
 {
-	vpci_window_reading(to_vpci(f), off, size);
+	struct vpci *v = to_vpci(f);
+
+	pci_func_set_interrupt_status(f,
+				      v->isr_status && !msix_enabled(f->msix));
+	vpci_window_reading(v, off, size);
 }
 
 static void func_config_written(struct pci_func *f, unsigned off, unsigned size)
 {
-	struct vpci *v = to_vpci(f);
-
-	isr_set(v, v->isr_status); /* MSI-X may be on or off now */
-	vpci_window_written(v, off, size);
+	vpci_window_written(to_vpci(f), off, size);
 }
 
 /* Whatever was rung while the BAR was on its way went nowhere. */

@@ -47,7 +47,7 @@ struct vpci {
 	uint32_t device_feature_select, driver_feature_select;
 	uint16_t queue_select;
 	uint16_t config_vector;
-	uint8_t isr_status;
+	_Atomic uint8_t isr_status; /* queues set bits in it */
 
 	struct vpci_queue queues[]; /* dev->nvqs of them */
 };
