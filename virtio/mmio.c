@@ -19,13 +19,13 @@
  * Interrupts.
  */
 
-static void interrupt_set(struct vmmio *v, uint32_t status)
+static void interrupt_change(struct vmmio *v, uint32_t set, uint32_t clear)
 {
-	bool was = v->interrupt_status != 0;
+	const uint32_t was = v->interrupt_status;
 
-	v->interrupt_status = status;
-	if (was != (status != 0))
-		irq_set(v->irq, status != 0);
+	v->interrupt_status = (was & ~clear) | set;
+	if (!was != !v->interrupt_status)
+		irq_set(v->irq, v->interrupt_status != 0);
 }
 
 static void queue_interrupt(struct virtio_transport *t, unsigned qi)
@@ -33,14 +33,14 @@ static void queue_interrupt(struct virtio_transport *t, unsigned qi)
 	struct vmmio *v = container_of(t, struct vmmio, transport);
 
 	(void)qi;
-	interrupt_set(v, v->interrupt_status | INTERRUPT_QUEUE);
+	interrupt_change(v, INTERRUPT_QUEUE, 0);
 }
 
 static void config_interrupt(struct virtio_transport *t)
 {
 	struct vmmio *v = container_of(t, struct vmmio, transport);
 
-	interrupt_set(v, v->interrupt_status | INTERRUPT_CONFIG);
+	interrupt_change(v, INTERRUPT_CONFIG, 0);
 }
 
 /*
@@ -89,7 +89,7 @@ static void reset_registers(struct vmmio *v)
 	v->device_feature_select = 0;
 	v->driver_feature_select = 0;
 	v->queue_select = 0;
-	interrupt_set(v, 0);
+	interrupt_change(v, 0, UINT32_MAX);
 	sync_doorbell(v);
 }
 
@@ -221,7 +221,7 @@ static uint32_t get_interrupt(const struct vmmio *v, const struct vq *q)
 static void set_interrupt_ack(struct vmmio *v, struct vq *q, uint32_t val)
 {
 	(void)q;
-	interrupt_set(v, v->interrupt_status & ~val);
+	interrupt_change(v, 0, val);
 }
 
 static uint32_t get_status(const struct vmmio *v, const struct vq *q)
