@@ -38,7 +38,7 @@ static int make_config(struct virtio_dev *d, size_t len)
 }
 
 static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
-		       struct loop *const *loops)
+		       const struct virtio_queue_env *envs)
 {
 	assert(n <= VIRTIO_QUEUES_MAX);
 	d->vqs = calloc(n + 1, sizeof(*d->vqs));
@@ -47,8 +47,10 @@ static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		int r = vq_init(&d->vqs[i], d, i, sizes[i]);
 
-		if (loops)
-			d->vqs[i].loop = loops[i];
+		if (envs)
+			d->vqs[i].loop = envs[i].loop;
+		if (envs && envs[i].dma)
+			d->vqs[i].dma = envs[i].dma;
 		d->nvqs++;
 		if (r)
 			return r;
@@ -83,7 +85,7 @@ int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
 	int r = make_config(d, config_len);
 
 	if (!r)
-		r = make_queues(d, queue_sizes, nvqs, env->queue_loops);
+		r = make_queues(d, queue_sizes, nvqs, env->queues);
 	if (r) {
 		virtio_dev_fini(d);
 		return err_errno(err, -r, "%s: cannot make the device",

@@ -101,14 +101,19 @@ struct virtio_transport {
 	const struct virtio_transport_ops *ops;
 };
 
+/* What a queue has in the place of its device's; borrowed. */
+struct virtio_queue_env {
+	struct loop *loop;
+	struct dma *dma; /* NULL: the device's */
+};
+
 /* What a device is born with; all borrowed, all outlive it. */
 struct virtio_dev_env {
 	const char *name;  /* instance, "blk0"; copied */
 	struct dma *dma;   /* the device's view of memory */
 	struct loop *loop; /* serves its queues and backend */
-	/* One for each queue, in the place of @loop; NULL: none.  All take
-	 * the device's lock: what they do side by side is I/O. */
-	struct loop *const *queue_loops;
+	/* One for each queue; copied.  NULL: they have @loop and @dma. */
+	const struct virtio_queue_env *queues;
 	bool access_platform; /* offer bit 33, insist on it: behind an IOMMU */
 };
 

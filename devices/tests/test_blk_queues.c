@@ -19,6 +19,7 @@
 
 static struct blk_fixture f;
 static struct loop *loops[QUEUES];
+static struct virtio_queue_env envs[QUEUES];
 static pthread_t threads[QUEUES];
 static unsigned nloops;
 
@@ -41,8 +42,9 @@ static void up(bool own, unsigned ways)
 							loop_main,
 							loops[nloops]),
 					 0);
+			envs[nloops].loop = loops[nloops];
 		}
-		f.dev.env.queue_loops = loops;
+		f.dev.env.queues = envs;
 	}
 	blk_fix_up_as(&f, ways, FEATURES,
 		      (struct blk_config){.queues = QUEUES});

@@ -57,19 +57,19 @@ static struct mach_func *next_func(struct mach *m, unsigned slot,
 static int protect(struct mach *m, struct mach_func *f, struct err *err)
 {
 	struct iommu_resv_region regions[MACH_RESERVED_MAX];
-	struct iommu_endpoint *ep;
 	int r;
 
-	r = iommu_endpoint_add(m->iommu, f->endpoint, &ep, err);
+	r = iommu_endpoint_add(m->iommu, f->endpoint, &f->ep, err);
 	if (r < 0)
 		return r;
-	r = iommu_endpoint_reserve(
-		ep, regions, mach_reserved_regions(f->reserved, regions), err);
+	r = iommu_endpoint_reserve(f->ep, regions,
+				   mach_reserved_regions(f->reserved, regions),
+				   err);
 	if (r < 0) {
 		err_prefix(err, "%s", f->name);
 		return r;
 	}
-	r = iommu_endpoint_view(ep, &f->dma);
+	r = iommu_endpoint_view(f->ep, &f->dma);
 	if (r < 0)
 		return err_set(err, -r, "out of memory");
 	f->managed = true;
@@ -259,9 +259,30 @@ static int new_served_disk(struct mach *m, const struct mach_disk *d,
 	return vublk_new(ret_d, env, &config, err);
 }
 
+/* A loop for each queue; and, behind the IOMMU, a view. */
+static int own_queues(struct mach_func *f, struct virtio_queue_env *queues,
+		      unsigned n, struct err *err)
+{
+	int r = own_loops_init(&f->loops, n, err);
+
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		queues[i] = (struct virtio_queue_env){
+			.loop = f->loops.loops[i],
+			.dma = f->dma,
+		};
+		if (i == 0 || !f->managed)
+			continue;
+		r = iommu_endpoint_view(f->ep, &queues[i].dma);
+		if (r < 0)
+			err_set(err, -r, "out of memory");
+	}
+	return r;
+}
+
 static int add_disk(struct mach *m, unsigned index, struct err *err)
 {
 	const struct mach_disk *d = &m->config.disks[index];
+	struct virtio_queue_env queues[MACH_DISK_QUEUES_MAX];
 	struct virtio_dev_env env;
 	struct mach_func *f;
 	char name[16];
@@ -279,10 +300,10 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		return r;
 	env = env_of(m, f);
 	if (d->own_loops)
-		r = own_loops_init(&f->loops, disk_queues(m, d), err);
+		r = own_queues(f, queues, disk_queues(m, d), err);
 	if (r == 0 && d->own_loops) {
-		env.queue_loops = f->loops.loops;
-		env.loop = f->loops.loops[0];
+		env.queues = queues;
+		env.loop = queues[0].loop;
 	}
 	if (r == 0)
 		r = mach_disk_is_served(d)

@@ -50,6 +50,7 @@ struct mach_func {
 	const struct mach_reserved *reserved; /* its own ranges there */
 	struct dma identity;		      /* its view when it is not */
 	struct dma *dma;		      /* the one it has */
+	struct iommu_endpoint *ep;	      /* if managed */
 	char name[16];
 	struct own_loops loops; /* none: the machine's loop serves it */
 };
