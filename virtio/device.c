@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/bits.h"
 #include "core/err.h"
@@ -37,13 +38,30 @@ static int make_config(struct virtio_dev *d, size_t len)
 	return d->config && d->config_wmask ? 0 : -ENOMEM;
 }
 
+/* A queue has broken the device: what it must not do itself. */
+static void on_trouble(struct loop_timer *t);
+
+/* Locks that nobody would contend for are none. */
+static int make_locks(struct virtio_dev *d)
+{
+	if (!d->ops->queue_locks || d->nvqs < 2 || !d->loop)
+		return 0;
+	d->queue_locks = true;
+	for (unsigned i = 0; i < d->nvqs; i++)
+		d->vqs[i].lock = &d->vqs[i].own_lock;
+	d->trouble.fn = on_trouble;
+	d->trouble.lock = &d->lock;
+	return loop_timer_add(d->loop, &d->trouble);
+}
+
 static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
 		       const struct virtio_queue_env *envs)
 {
 	assert(n <= VIRTIO_QUEUES_MAX);
-	d->vqs = calloc(n + 1, sizeof(*d->vqs));
+	d->vqs = aligned_alloc(CPU_LINE, (n + 1) * sizeof(*d->vqs));
 	if (!d->vqs)
 		return -ENOMEM;
+	memset(d->vqs, 0, (n + 1) * sizeof(*d->vqs));
 	for (unsigned i = 0; i < n; i++) {
 		int r = vq_init(&d->vqs[i], d, i, sizes[i]);
 
@@ -55,7 +73,7 @@ static int make_queues(struct virtio_dev *d, const uint16_t *sizes, unsigned n,
 		if (r)
 			return r;
 	}
-	return 0;
+	return envs ? make_locks(d) : 0;
 }
 
 int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
@@ -81,6 +99,8 @@ int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
 
 	d->vqs = NULL;
 	d->nvqs = 0;
+	d->queue_locks = false;
+	d->trouble = (struct loop_timer){0};
 
 	int r = make_config(d, config_len);
 
@@ -98,16 +118,19 @@ void virtio_dev_fini(struct virtio_dev *d)
 {
 	if (!d->ops)
 		return;
+	loop_timer_del(&d->trouble);
 	for (unsigned i = 0; i < d->nvqs; i++) {
 		struct loop *loop = d->vqs[i].loop;
 
-		vq_fini(&d->vqs[i]);
+		loop_watch_del(&d->vqs[i].kick_watch);
 		/* It may wait for the lock, to find that the watch is gone. */
 		if (loop && loop != d->loop)
 			loop_barrier(loop);
 	}
 	if (d->loop)
 		loop_barrier(d->loop);
+	for (unsigned i = 0; i < d->nvqs; i++)
+		vq_fini(&d->vqs[i]);
 	free(d->vqs);
 	free(d->config);
 	free(d->config_wmask);
@@ -126,6 +149,30 @@ void virtio_dev_free(struct virtio_dev *d)
 		d->ops->free(d);
 }
 
+void virtio_lock_queue(struct vq *q)
+{
+	if (q->dev->queue_locks)
+		pthread_mutex_lock(q->lock);
+}
+
+void virtio_unlock_queue(struct vq *q)
+{
+	if (q->dev->queue_locks)
+		pthread_mutex_unlock(q->lock);
+}
+
+void virtio_lock_queues(struct virtio_dev *d)
+{
+	for (unsigned i = 0; i < d->nvqs; i++)
+		virtio_lock_queue(&d->vqs[i]);
+}
+
+void virtio_unlock_queues(struct virtio_dev *d)
+{
+	for (unsigned i = d->nvqs; i > 0; i--)
+		virtio_unlock_queue(&d->vqs[i - 1]);
+}
+
 void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 {
 	struct vq_stats sum = {0};
@@ -134,6 +181,7 @@ void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 	for (unsigned i = 0; i < d->nvqs; i++) {
 		const struct vq_stats *s = &d->vqs[i].stats;
 
+		virtio_lock_queue(&d->vqs[i]);
 		sum.requests += s->requests;
 		sum.bytes_in += s->bytes_in;
 		sum.bytes_out += s->bytes_out;
@@ -142,6 +190,7 @@ void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s)
 		sum.interrupts += s->interrupts;
 		sum.full += s->full;
 		sum.throttled += s->throttled;
+		virtio_unlock_queue(&d->vqs[i]);
 	}
 	pthread_mutex_unlock(&d->lock);
 	*ret_s = sum;
@@ -162,7 +211,23 @@ unsigned virtio_get_own_stats(struct virtio_dev *d, struct virtio_stat *stats)
 
 void virtio_attach(struct virtio_dev *d, struct virtio_transport *t)
 {
+	virtio_lock_queues(d);
 	d->transport = t;
+	virtio_unlock_queues(d);
+}
+
+/* All locks are held. */
+static void needs_reset(struct virtio_dev *d)
+{
+	d->running = false;
+	if (d->ops->halted)
+		d->ops->halted(d);
+	if (d->status & VIRTIO_STATUS_NEEDS_RESET)
+		return;
+	d->status |= VIRTIO_STATUS_NEEDS_RESET;
+	/* Only a driver that runs is told.   [virtio 1.2, 2.1.2] */
+	if (d->status & VIRTIO_STATUS_DRIVER_OK && d->transport)
+		d->transport->ops->config_interrupt(d->transport);
 }
 
 void virtio_broken(struct virtio_dev *d, const char *why, ...)
@@ -174,16 +239,21 @@ void virtio_broken(struct virtio_dev *d, const char *why, ...)
 	(void)vsnprintf(msg, sizeof(msg), why, ap);
 	va_end(ap);
 	guest_warn(&d->log, "%s; needs reset", msg);
+	needs_reset(d);
+}
 
-	d->running = false;
-	if (d->ops->halted)
-		d->ops->halted(d);
-	if (d->status & VIRTIO_STATUS_NEEDS_RESET)
-		return;
-	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	/* Only a driver that runs is told.   [virtio 1.2, 2.1.2] */
-	if (d->status & VIRTIO_STATUS_DRIVER_OK && d->transport)
-		d->transport->ops->config_interrupt(d->transport);
+/* Unless it has been reset since. */
+static void on_trouble(struct loop_timer *t)
+{
+	struct virtio_dev *d = container_of(t, struct virtio_dev, trouble);
+	bool broken = false;
+
+	virtio_lock_queues(d);
+	for (unsigned i = 0; i < d->nvqs; i++)
+		broken = broken || d->vqs[i].broken;
+	if (broken && !d->stopping)
+		needs_reset(d);
+	virtio_unlock_queues(d);
 }
 
 void virtio_inflight_begin(struct virtio_dev *d)
@@ -207,9 +277,28 @@ unsigned virtio_flight(struct virtio_dev *d)
 {
 	unsigned n = d->inflight;
 
-	for (unsigned i = 0; i < d->nvqs; i++)
+	for (unsigned i = 0; i < d->nvqs; i++) {
+		virtio_lock_queue(&d->vqs[i]);
 		n += d->vqs[i].flight;
+		virtio_unlock_queue(&d->vqs[i]);
+	}
 	return n;
+}
+
+/*
+ * Until something of @q comes back.  Caller holds d->lock, which a loop may
+ * need before it can bring it: with a lock of its own the queue's is enough.
+ */
+static void wait_queue(struct virtio_dev *d, struct vq *q)
+{
+	if (!d->queue_locks) {
+		(void)pthread_cond_wait(&q->idle, q->lock);
+		return;
+	}
+	pthread_mutex_unlock(&d->lock);
+	(void)pthread_cond_wait(&q->idle, q->lock);
+	pthread_mutex_unlock(q->lock);
+	pthread_mutex_lock(&d->lock);
 }
 
 /*
@@ -225,20 +314,25 @@ static bool wait_flight(struct virtio_dev *d)
 	for (unsigned i = 0; i < d->nvqs; i++) {
 		struct vq *q = &d->vqs[i];
 
-		if (!q->flight)
-			continue;
-		(void)pthread_cond_wait(&q->idle, q->lock);
-		return true;
+		virtio_lock_queue(q);
+		if (q->flight) {
+			wait_queue(d, q);
+			return true;
+		}
+		virtio_unlock_queue(q);
 	}
 	return false;
 }
 
 static void reset_registers(struct virtio_dev *d)
 {
+	virtio_lock_queues(d);
 	for (unsigned i = 0; i < d->nvqs; i++) {
 		vq_stop(&d->vqs[i]);
 		vq_reset(&d->vqs[i]);
+		d->vqs[i].broken = false;
 	}
+	virtio_unlock_queues(d);
 	d->driver_features = 0;
 	d->status = 0;
 	guest_log_rearm(&d->log);
@@ -254,9 +348,11 @@ void virtio_reset(struct virtio_dev *d)
 			wait_idle(d);
 		return;
 	}
+	virtio_lock_queues(d);
 	d->stopping = true;
 	d->running = false;
 	d->ops->stop(d);
+	virtio_unlock_queues(d);
 	while (wait_flight(d))
 		;
 	reset_registers(d);
@@ -264,24 +360,30 @@ void virtio_reset(struct virtio_dev *d)
 	(void)pthread_cond_broadcast(&d->idle);
 }
 
-void virtio_pause(struct virtio_dev *d, bool pause)
+static void resume(struct virtio_dev *d)
 {
-	bool was = d->paused;
-
-	d->paused = pause;
-	if (pause) {
-		if (virtio_flight(d) && d->ops->pausing)
-			d->ops->pausing(d);
-		while (d->paused && wait_flight(d))
-			;
-		return;
-	}
-	if (!was)
-		return;
 	/* A thread that waits for the pause to be complete. */
 	(void)pthread_cond_broadcast(&d->idle);
 	for (unsigned i = 0; i < d->nvqs; i++)
 		(void)pthread_cond_broadcast(&d->vqs[i].idle);
 	for (unsigned i = 0; i < d->nvqs; i++)
 		vq_resume(&d->vqs[i]);
+}
+
+void virtio_pause(struct virtio_dev *d, bool pause)
+{
+	virtio_lock_queues(d);
+
+	bool was = d->paused;
+
+	d->paused = pause;
+	if (was && !pause)
+		resume(d);
+	virtio_unlock_queues(d);
+	if (!pause)
+		return;
+	if (d->ops->pausing && virtio_flight(d))
+		d->ops->pausing(d);
+	while (d->paused && wait_flight(d))
+		;
 }

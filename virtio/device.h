@@ -11,6 +11,14 @@
  * Threads: everything under d->lock, which the dispatcher (bus, loop) takes
  * before it calls.  virtio_reset() may drop it while it waits for I/O in
  * flight, when a vCPU or the main thread calls it; d->stopping is set then.
+ *
+ * Queues that run side by side have a lock each, if the device can do with it
+ * (ops->queue_locks): then a queue, its chains, kick() and what follows from
+ * it are under q->lock alone, and everything else is under d->lock.  Order:
+ * d->lock, queues' locks by index.  What both sides read (@running, @paused,
+ * @transport, what start() sets) is written with all of them held; a queue
+ * never takes d->lock.  "All locks" below means d->lock and those of queues;
+ * of a device without the latter, d->lock.
  * Lifetime: embedded as the first member of the device; freed with
  * virtio_dev_free().
  */
@@ -44,8 +52,13 @@ struct virtio_stat {
 struct virtio_dev_ops {
 	uint32_t id; /* VIRTIO_ID_... */
 	const char *name;
+	/* kick(), and what follows from it, does with its queue's lock: what
+	 * several queues use has a lock of its own or is changed by start()
+	 * and stop() alone. */
+	bool queue_locks;
 	/*
 	 * DRIVER_OK: features are final, enabled queues checked and started.
+	 * All locks are held.
 	 * Return: 0; a -errno marks the device broken.
 	 */
 	int (*start)(struct virtio_dev *d);
@@ -54,10 +67,11 @@ struct virtio_dev_ops {
 	 * chains that wait for nothing in flight.  Work that the host's kernel
 	 * still has ends through virtio_inflight_end(), its chains dropped or
 	 * pushed before; the caller waits for that.  Also called when the
-	 * device never started, and when it is broken.
+	 * device never started, and when it is broken.  All locks are held.
 	 */
 	void (*stop)(struct virtio_dev *d);
-	/* Queue @qi has (perhaps) new buffers; the device runs. */
+	/* Queue @qi has (perhaps) new buffers; the device runs.  The queue's
+	 * lock is held. */
 	void (*kick)(struct virtio_dev *d, unsigned qi);
 	/* The driver wrote configuration bytes; d->config has them already.
 	 * May be NULL: nothing to do. */
@@ -69,12 +83,12 @@ struct virtio_dev_ops {
 	 * May be NULL: it comes back by itself, and soon. */
 	void (*pausing)(struct virtio_dev *d);
 	/* It runs no more, without a reset: broken, or given up by the driver.
-	 * May be NULL: d->running says it. */
+	 * All locks are held.  May be NULL: d->running says it. */
 	void (*halted)(struct virtio_dev *d);
 	/*
 	 * Queue @qi alone is to be reset: like stop(), for one queue.  The
 	 * reset is done, and the driver sees it, when the device has pushed
-	 * or dropped every chain of the queue.
+	 * or dropped every chain of the queue.  Its lock is held.
 	 * May be NULL: VIRTIO_F_RING_RESET is not offered.
 	 */
 	void (*queue_stop)(struct virtio_dev *d, unsigned qi);
@@ -89,11 +103,14 @@ struct virtio_dev_ops {
 };
 
 struct virtio_transport_ops {
-	/* Used buffers in queue @qi.  Threads: under d->lock. */
+	/* Used buffers in queue @qi.  Threads: under the queue's lock; for
+	 * several queues at once if they have locks of their own. */
 	void (*queue_interrupt)(struct virtio_transport *t, unsigned qi);
-	/* Configuration or status changed. */
+	/* Configuration or status changed.  Under d->lock; of the queues'
+	 * locks all may be held, or none. */
 	void (*config_interrupt)(struct virtio_transport *t);
-	/* The device went back to its reset state (vectors are forgotten). */
+	/* The device went back to its reset state (vectors are forgotten).
+	 * Under d->lock. */
 	void (*reset_done)(struct virtio_transport *t);
 };
 
@@ -104,7 +121,9 @@ struct virtio_transport {
 /* What a queue has in the place of its device's; borrowed. */
 struct virtio_queue_env {
 	struct loop *loop;
-	struct dma *dma; /* NULL: the device's */
+	/* NULL: the device's, which then is an identity, or the queues have
+	 * no locks of their own. */
+	struct dma *dma;
 };
 
 /* What a device is born with; all borrowed, all outlive it. */
@@ -112,7 +131,8 @@ struct virtio_dev_env {
 	const char *name;  /* instance, "blk0"; copied */
 	struct dma *dma;   /* the device's view of memory */
 	struct loop *loop; /* serves its queues and backend */
-	/* One for each queue; copied.  NULL: they have @loop and @dma. */
+	/* One for each queue; copied.  NULL: they have @loop and @dma.  If
+	 * there are several, ops->queue_locks gives each a lock. */
 	const struct virtio_queue_env *queues;
 	bool access_platform; /* offer bit 33, insist on it: behind an IOMMU */
 };
@@ -141,6 +161,8 @@ struct virtio_dev {
 
 	struct vq *vqs; /* nvqs of them, owned */
 	unsigned nvqs;
+	bool queue_locks;	   /* one for each queue */
+	struct loop_timer trouble; /* a queue has broken the device */
 
 	uint8_t *config;       /* device-specific configuration, owned */
 	uint8_t *config_wmask; /* which bits the driver may write */
@@ -165,11 +187,23 @@ void virtio_dev_fini(struct virtio_dev *d);
 /* The destructor for owners: ops->free; NULL does nothing. */
 void virtio_dev_free(struct virtio_dev *d);
 
-/* Sums over the queues.  Takes the device's lock. */
+/* Sums over the queues.  Takes the device's lock, and queues' own. */
 void virtio_get_stats(struct virtio_dev *d, struct vq_stats *ret_s);
 /* What ops->stats tells; @stats has room for VIRTIO_STATS_MAX.  Takes the
  * device's lock.  Return: how many. */
 unsigned virtio_get_own_stats(struct virtio_dev *d, struct virtio_stat *stats);
+
+/*
+ * The lock of a queue, of all queues, by who holds d->lock; does nothing of a
+ * device whose queues have none of their own.
+ */
+void virtio_lock_queue(struct vq *q);
+void virtio_unlock_queue(struct vq *q);
+void virtio_lock_queues(struct virtio_dev *d);
+void virtio_unlock_queues(struct virtio_dev *d);
+
+/* Does it run?  Caller holds d->lock alone. */
+bool virtio_queue_runs(struct vq *q);
 
 static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
 {
@@ -181,7 +215,7 @@ static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
  */
 
 /* The guest broke the protocol: DEVICE_NEEDS_RESET, one line, no more work
- * until reset. */
+ * until reset.  All locks are held. */
 __attribute__((format(printf, 2, 3))) void virtio_broken(struct virtio_dev *d,
 							 const char *why, ...);
 
@@ -192,7 +226,7 @@ void virtio_config_changed(struct virtio_dev *d);
  * without d->lock that will write guest memory. */
 void virtio_inflight_begin(struct virtio_dev *d);
 void virtio_inflight_end(struct virtio_dev *d);
-/* How much is in flight, of all queues, too.  Caller holds d->lock. */
+/* How much is in flight, of all queues, too.  d->lock is held alone. */
 unsigned virtio_flight(struct virtio_dev *d);
 
 /*
@@ -246,10 +280,12 @@ void virtio_config_write(struct virtio_dev *d, uint64_t off, unsigned size,
 /* The queue with index @qi, or NULL if there is none. */
 struct vq *virtio_queue(struct virtio_dev *d, uint32_t qi);
 /* Queue registers change only between FEATURES_OK and DRIVER_OK, or after
- * a queue's own reset. */
+ * a queue's own reset.  Those are q->size to q->used: read and written with the
+ * queue's lock, besides d->lock, as is this. */
 bool virtio_queue_writable(const struct virtio_dev *d, const struct vq *q);
 /* Enable @q: check size and addresses; a bad ring marks the device broken.
- * Ignored when the registers are not writable. */
+ * Ignored when the registers are not writable.  This and what follows: under
+ * d->lock alone. */
 void virtio_queue_enable(struct virtio_dev *d, struct vq *q);
 /*
  * queue_reset = 1.  q->resetting until the device has given all chains back,

@@ -19,13 +19,29 @@
  * Interrupts.
  */
 
+/* Queues under locks of their own have one wire. */
+static void wire_lock(struct vmmio *v)
+{
+	if (v->dev->queue_locks)
+		pthread_mutex_lock(&v->wire);
+}
+
+static void wire_unlock(struct vmmio *v)
+{
+	if (v->dev->queue_locks)
+		pthread_mutex_unlock(&v->wire);
+}
+
 static void interrupt_change(struct vmmio *v, uint32_t set, uint32_t clear)
 {
-	const uint32_t was = v->interrupt_status;
+	uint32_t was;
 
+	wire_lock(v);
+	was = v->interrupt_status;
 	v->interrupt_status = (was & ~clear) | set;
 	if (!was != !v->interrupt_status)
 		irq_set(v->irq, v->interrupt_status != 0);
+	wire_unlock(v);
 }
 
 static void queue_interrupt(struct virtio_transport *t, unsigned qi)
@@ -78,10 +94,10 @@ static void set_doorbell(struct vmmio *v, bool wanted)
 
 static void sync_doorbell(struct vmmio *v)
 {
-	const struct vq *q = &v->dev->vqs[0];
+	struct vq *q = &v->dev->vqs[0];
 
 	if (v->doorbells && v->dev->nvqs == 1)
-		set_doorbell(v, q->running && !q->inline_kick);
+		set_doorbell(v, !q->inline_kick && virtio_queue_runs(q));
 }
 
 static void reset_registers(struct vmmio *v)
@@ -110,36 +126,38 @@ static const struct virtio_transport_ops transport_ops = {
 
 struct reg {
 	uint16_t off;
-	bool of_queue; /* no such queue: reads 0, writes are ignored */
-	uint32_t (*get)(const struct vmmio *v, const struct vq *q); /* or 0 */
-	void (*set)(struct vmmio *v, struct vq *q, uint32_t val);   /* or no */
+	/* No such queue: reads 0, writes are ignored.  It is locked, but for
+	 * setters that act: they take locks themselves. */
+	enum { OF_DEVICE, OF_QUEUE, ACTS } kind;
+	uint32_t (*get)(struct vmmio *v, const struct vq *q);	  /* or 0 */
+	void (*set)(struct vmmio *v, struct vq *q, uint32_t val); /* or no */
 };
 
-static uint32_t get_magic(const struct vmmio *v, const struct vq *q)
+static uint32_t get_magic(struct vmmio *v, const struct vq *q)
 {
 	(void)v, (void)q;
 	return MAGIC;
 }
 
-static uint32_t get_version(const struct vmmio *v, const struct vq *q)
+static uint32_t get_version(struct vmmio *v, const struct vq *q)
 {
 	(void)v, (void)q;
 	return VERSION;
 }
 
-static uint32_t get_device(const struct vmmio *v, const struct vq *q)
+static uint32_t get_device(struct vmmio *v, const struct vq *q)
 {
 	(void)q;
 	return v->dev->ops->id;
 }
 
-static uint32_t get_vendor(const struct vmmio *v, const struct vq *q)
+static uint32_t get_vendor(struct vmmio *v, const struct vq *q)
 {
 	(void)v, (void)q;
 	return VENDOR;
 }
 
-static uint32_t get_device_features(const struct vmmio *v, const struct vq *q)
+static uint32_t get_device_features(struct vmmio *v, const struct vq *q)
 {
 	(void)q;
 	return virtio_device_features(v->dev, v->device_feature_select);
@@ -169,7 +187,7 @@ static void set_queue_select(struct vmmio *v, struct vq *q, uint32_t val)
 	v->queue_select = val;
 }
 
-static uint32_t get_queue_max(const struct vmmio *v, const struct vq *q)
+static uint32_t get_queue_max(struct vmmio *v, const struct vq *q)
 {
 	(void)v;
 	return q->size_max;
@@ -182,7 +200,7 @@ static void set_queue_size(struct vmmio *v, struct vq *q, uint32_t val)
 		q->size = val > UINT16_MAX ? 0 : (uint16_t)val;
 }
 
-static uint32_t get_ready(const struct vmmio *v, const struct vq *q)
+static uint32_t get_ready(struct vmmio *v, const struct vq *q)
 {
 	(void)v;
 	return q->enabled;
@@ -196,12 +214,14 @@ static void set_ready(struct vmmio *v, struct vq *q, uint32_t val)
 {
 	if (val == 1) {
 		virtio_queue_enable(v->dev, q);
-	} else if (val == 0 && q->enabled && !v->dev->stopping) {
+	} else if (val == 0 && !v->dev->stopping) {
+		virtio_lock_queues(v->dev);
 		if (q->running)
 			virtio_broken(v->dev, "queue %u taken back as it runs",
 				      q->index);
 		else
 			q->enabled = false;
+		virtio_unlock_queues(v->dev);
 	}
 	sync_doorbell(v);
 }
@@ -212,10 +232,15 @@ static void set_notify(struct vmmio *v, struct vq *q, uint32_t val)
 	kick(v, val);
 }
 
-static uint32_t get_interrupt(const struct vmmio *v, const struct vq *q)
+static uint32_t get_interrupt(struct vmmio *v, const struct vq *q)
 {
+	uint32_t status;
+
 	(void)q;
-	return v->interrupt_status;
+	wire_lock(v);
+	status = v->interrupt_status;
+	wire_unlock(v);
+	return status;
 }
 
 static void set_interrupt_ack(struct vmmio *v, struct vq *q, uint32_t val)
@@ -224,7 +249,7 @@ static void set_interrupt_ack(struct vmmio *v, struct vq *q, uint32_t val)
 	interrupt_change(v, 0, val);
 }
 
-static uint32_t get_status(const struct vmmio *v, const struct vq *q)
+static uint32_t get_status(struct vmmio *v, const struct vq *q)
 {
 	(void)q;
 	return v->dev->status;
@@ -237,7 +262,7 @@ static void set_status(struct vmmio *v, struct vq *q, uint32_t val)
 	sync_doorbell(v);
 }
 
-static uint32_t get_queue_reset(const struct vmmio *v, const struct vq *q)
+static uint32_t get_queue_reset(struct vmmio *v, const struct vq *q)
 {
 	(void)v;
 	return q->resetting;
@@ -250,14 +275,14 @@ static void set_queue_reset(struct vmmio *v, struct vq *q, uint32_t val)
 	sync_doorbell(v);
 }
 
-static uint32_t get_generation(const struct vmmio *v, const struct vq *q)
+static uint32_t get_generation(struct vmmio *v, const struct vq *q)
 {
 	(void)q;
 	return v->dev->generation;
 }
 
 /* There is no shared memory region.   [virtio 1.2, 4.2.2] */
-static uint32_t get_ones(const struct vmmio *v, const struct vq *q)
+static uint32_t get_ones(struct vmmio *v, const struct vq *q)
 {
 	(void)v, (void)q;
 	return UINT32_MAX;
@@ -293,34 +318,34 @@ ADDRESS_REGISTER(used)
 
 /* clang-format off */
 static const struct reg regs[] = {
-	{0x000, false, get_magic, NULL},
-	{0x004, false, get_version, NULL},
-	{0x008, false, get_device, NULL},
-	{0x00c, false, get_vendor, NULL},
-	{0x010, false, get_device_features, NULL},
-	{0x014, false, NULL, set_device_select},
-	{0x020, false, NULL, set_driver_features},
-	{0x024, false, NULL, set_driver_select},
-	{0x030, false, NULL, set_queue_select},
-	{0x034, true, get_queue_max, NULL},
-	{0x038, true, NULL, set_queue_size},
-	{0x044, true, get_ready, set_ready},
-	{NOTIFY_AT, false, NULL, set_notify},
-	{0x060, false, get_interrupt, NULL},
-	{0x064, false, NULL, set_interrupt_ack},
-	{0x070, false, get_status, set_status},
-	{0x080, true, NULL, set_desc_low},
-	{0x084, true, NULL, set_desc_high},
-	{0x090, true, NULL, set_avail_low},
-	{0x094, true, NULL, set_avail_high},
-	{0x0a0, true, NULL, set_used_low},
-	{0x0a4, true, NULL, set_used_high},
-	{0x0b0, false, get_ones, NULL},
-	{0x0b4, false, get_ones, NULL},
-	{0x0b8, false, get_ones, NULL},
-	{0x0bc, false, get_ones, NULL},
-	{0x0c0, true, get_queue_reset, set_queue_reset},
-	{0x0fc, false, get_generation, NULL},
+	{0x000, OF_DEVICE, get_magic, NULL},
+	{0x004, OF_DEVICE, get_version, NULL},
+	{0x008, OF_DEVICE, get_device, NULL},
+	{0x00c, OF_DEVICE, get_vendor, NULL},
+	{0x010, OF_DEVICE, get_device_features, NULL},
+	{0x014, OF_DEVICE, NULL, set_device_select},
+	{0x020, OF_DEVICE, NULL, set_driver_features},
+	{0x024, OF_DEVICE, NULL, set_driver_select},
+	{0x030, OF_DEVICE, NULL, set_queue_select},
+	{0x034, OF_QUEUE, get_queue_max, NULL},
+	{0x038, OF_QUEUE, NULL, set_queue_size},
+	{0x044, ACTS, get_ready, set_ready},
+	{NOTIFY_AT, OF_DEVICE, NULL, set_notify},
+	{0x060, OF_DEVICE, get_interrupt, NULL},
+	{0x064, OF_DEVICE, NULL, set_interrupt_ack},
+	{0x070, OF_DEVICE, get_status, set_status},
+	{0x080, OF_QUEUE, NULL, set_desc_low},
+	{0x084, OF_QUEUE, NULL, set_desc_high},
+	{0x090, OF_QUEUE, NULL, set_avail_low},
+	{0x094, OF_QUEUE, NULL, set_avail_high},
+	{0x0a0, OF_QUEUE, NULL, set_used_low},
+	{0x0a4, OF_QUEUE, NULL, set_used_high},
+	{0x0b0, OF_DEVICE, get_ones, NULL},
+	{0x0b4, OF_DEVICE, get_ones, NULL},
+	{0x0b8, OF_DEVICE, get_ones, NULL},
+	{0x0bc, OF_DEVICE, get_ones, NULL},
+	{0x0c0, ACTS, get_queue_reset, set_queue_reset},
+	{0x0fc, OF_DEVICE, get_generation, NULL},
 };
 /* clang-format on */
 
@@ -337,14 +362,30 @@ static const struct reg *find(uint64_t off)
 static uint64_t reg_read(struct bus_region *r, uint64_t off, unsigned size)
 {
 	struct vmmio *v = container_of(r, struct vmmio, region);
-	const struct vq *q = virtio_queue(v->dev, v->queue_select);
+	struct vq *q = virtio_queue(v->dev, v->queue_select);
 	const struct reg *g = find(off);
+	uint32_t val;
 
 	if (off >= CONFIG_AT)
 		return virtio_config_read(v->dev, off - CONFIG_AT, size);
-	if (size != 4 || !g || !g->get || (g->of_queue && !q))
+	if (size != 4 || !g || !g->get)
 		return 0;
-	return g->get(v, q);
+	if (g->kind == OF_DEVICE)
+		return g->get(v, q);
+	if (!q)
+		return 0;
+	virtio_lock_queue(q);
+	val = g->get(v, q);
+	virtio_unlock_queue(q);
+	return val;
+}
+
+static void set_of_queue(struct vmmio *v, const struct reg *g, struct vq *q,
+			 uint32_t val)
+{
+	virtio_lock_queue(q);
+	g->set(v, q, val);
+	virtio_unlock_queue(q);
 }
 
 static void reg_write(struct bus_region *r, uint64_t off, unsigned size,
@@ -356,7 +397,11 @@ static void reg_write(struct bus_region *r, uint64_t off, unsigned size,
 
 	if (off >= CONFIG_AT)
 		virtio_config_write(v->dev, off - CONFIG_AT, size, val);
-	else if (size == 4 && g && g->set && (!g->of_queue || q))
+	else if (size != 4 || !g || !g->set || (g->kind != OF_DEVICE && !q))
+		return;
+	else if (g->kind == OF_QUEUE)
+		set_of_queue(v, g, q, (uint32_t)val);
+	else
 		g->set(v, q, (uint32_t)val);
 }
 
@@ -379,6 +424,7 @@ void vmmio_init(struct vmmio *v, struct virtio_dev *d, uint64_t base,
 			   .size = VMMIO_SIZE,
 			   .lock = &d->lock},
 	};
+	(void)pthread_mutex_init(&v->wire, NULL);
 	pthread_mutex_lock(&d->lock);
 	virtio_attach(d, &v->transport);
 	pthread_mutex_unlock(&d->lock);
@@ -392,6 +438,7 @@ void vmmio_fini(struct vmmio *v)
 	set_doorbell(v, false);
 	virtio_attach(v->dev, NULL);
 	pthread_mutex_unlock(&v->dev->lock);
+	(void)pthread_mutex_destroy(&v->wire);
 	v->dev = NULL;
 }
 

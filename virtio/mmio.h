@@ -32,6 +32,7 @@ struct vmmio {
 	struct bus_region region;
 	uint32_t device_feature_select, driver_feature_select;
 	uint32_t queue_select;
+	pthread_mutex_t wire; /* a leaf: status and level go together */
 	uint32_t interrupt_status;
 	bool belled; /* queue 0 has its doorbell */
 };

@@ -53,8 +53,10 @@ static void reset_registers(struct vpci *v)
 	v->driver_feature_select = 0;
 	v->queue_select = 0;
 	v->config_vector = VPCI_NO_VECTOR;
+	virtio_lock_queues(v->dev);
 	for (unsigned i = 0; i < v->dev->nvqs; i++)
 		v->queues[i].vector = VPCI_NO_VECTOR;
+	virtio_unlock_queues(v->dev);
 	for (unsigned i = 0; i < msix_vectors(v->func.msix); i++)
 		msix_clear_pending(v->func.msix, i);
 	v->isr_status = 0;
@@ -316,6 +318,8 @@ int vpci_new(struct vpci **ret_v, struct virtio_dev *d, struct msi_sink *msi,
 		free(v);
 		return rc;
 	}
+	if (d->queue_locks)
+		msix_share(v->func.msix);
 	reset_registers(v);
 	pthread_mutex_lock(&d->lock);
 	virtio_attach(d, &v->transport);

@@ -13,11 +13,12 @@
 enum {
 	REG_QUEUE = 1, /* no such queue: reads @none, ignores writes */
 	REG_SETUP = 2, /* written while the queue is being set up */
+	REG_ACT = 4,   /* @set takes locks itself */
 };
 
 struct reg {
 	uint8_t off, size;
-	/* @q: the selected queue; not NULL for REG_QUEUE */
+	/* @q: the selected queue; not NULL for REG_QUEUE, and locked */
 	uint32_t (*get)(struct vpci *v, const struct vq *q);
 	void (*set)(struct vpci *v, struct vq *q, uint32_t val);
 	unsigned flags;
@@ -251,7 +252,7 @@ static const struct reg regs[] = {
 	{22, 2, get_queue_select, set_queue_select, 0, 0},
 	{24, 2, get_size, set_size, REG_QUEUE | REG_SETUP, 0},
 	{26, 2, get_vector, set_vector, REG_QUEUE, VPCI_NO_VECTOR},
-	{28, 2, get_enable, set_enable, REG_QUEUE | REG_SETUP, 0},
+	{28, 2, get_enable, set_enable, REG_QUEUE | REG_ACT, 0},
 	{30, 2, get_index, NULL, REG_QUEUE, 0},
 	{32, 4, get_desc_low, set_desc_low, REG_QUEUE | REG_SETUP, 0},
 	{36, 4, get_desc_high, set_desc_high, REG_QUEUE | REG_SETUP, 0},
@@ -260,17 +261,23 @@ static const struct reg regs[] = {
 	{48, 4, get_used_low, set_used_low, REG_QUEUE | REG_SETUP, 0},
 	{52, 4, get_used_high, set_used_high, REG_QUEUE | REG_SETUP, 0},
 	{56, 2, get_index, NULL, REG_QUEUE, 0},
-	{58, 2, get_reset, set_reset, REG_QUEUE, 0},
+	{58, 2, get_reset, set_reset, REG_QUEUE | REG_ACT, 0},
 };
 /* clang-format on */
 
 static uint32_t reg_get(struct vpci *v, const struct reg *g)
 {
-	const struct vq *q = virtio_queue(v->dev, v->queue_select);
+	struct vq *q = virtio_queue(v->dev, v->queue_select);
+	uint32_t val;
 
-	if ((g->flags & REG_QUEUE) && !q)
+	if (!(g->flags & REG_QUEUE))
+		return g->get(v, q);
+	if (!q)
 		return g->none;
-	return g->get(v, q);
+	virtio_lock_queue(q);
+	val = g->get(v, q);
+	virtio_unlock_queue(q);
+	return val;
 }
 
 static void reg_set(struct vpci *v, const struct reg *g, uint32_t val)
@@ -279,9 +286,14 @@ static void reg_set(struct vpci *v, const struct reg *g, uint32_t val)
 
 	if (!g->set || ((g->flags & REG_QUEUE) && !q))
 		return;
-	if ((g->flags & REG_SETUP) && !virtio_queue_writable(v->dev, q))
+	if (!(g->flags & REG_QUEUE) || g->flags & REG_ACT) {
+		g->set(v, q, val);
 		return;
-	g->set(v, q, val);
+	}
+	virtio_lock_queue(q);
+	if (!(g->flags & REG_SETUP) || virtio_queue_writable(v->dev, q))
+		g->set(v, q, val);
+	virtio_unlock_queue(q);
 }
 
 static uint64_t ones(unsigned bytes)

@@ -27,7 +27,7 @@ static void kick(struct vpci *v, unsigned qi)
 void vpci_kick_all(struct vpci *v)
 {
 	for (unsigned i = 0; i < v->dev->nvqs; i++) {
-		if (v->dev->vqs[i].running)
+		if (virtio_queue_runs(&v->dev->vqs[i]))
 			kick(v, i);
 	}
 }
@@ -61,8 +61,9 @@ void vpci_sync_doorbells(struct vpci *v)
 	if (!v->doorbells)
 		return;
 	for (unsigned i = 0; i < v->dev->nvqs; i++) {
-		const struct vq *q = &v->dev->vqs[i];
-		bool wanted = b->mapped && q->running && !q->inline_kick;
+		struct vq *q = &v->dev->vqs[i];
+		bool wanted =
+			b->mapped && !q->inline_kick && virtio_queue_runs(q);
 
 		if (v->queues[i].belled && !wanted)
 			bell_detach(v, i);

@@ -29,9 +29,9 @@
 #define VPCI_COMMON_LEN 60
 
 struct vpci_queue {
-	uint16_t vector;
-	bool belled;   /* a doorbell is attached ... */
-	uint64_t bell; /* ... at this address */
+	uint16_t vector; /* under the queue's lock */
+	bool belled;	 /* a doorbell is attached ... */
+	uint64_t bell;	 /* ... at this address */
 };
 
 struct vpci {

@@ -191,6 +191,7 @@ int vq_init(struct vq *q, struct virtio_dev *d, unsigned index,
 		.budget = VQ_NO_BUDGET,
 		.kick_fd = -1,
 	};
+	(void)pthread_mutex_init(&q->own_lock, NULL);
 	(void)pthread_cond_init(&q->idle, NULL);
 	list_init(&q->pool);
 	list_init(&q->deferred);
@@ -216,6 +217,7 @@ void vq_fini(struct vq *q)
 	vq_chain_free_all(q);
 	free(q->busy);
 	(void)pthread_cond_destroy(&q->idle);
+	(void)pthread_mutex_destroy(&q->own_lock);
 	if (q->kick_fd >= 0)
 		close(q->kick_fd);
 	*q = (struct vq){.kick_fd = -1};

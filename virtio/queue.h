@@ -12,7 +12,8 @@
  * next_avail, next_used and signalled live here; the guest-visible copies
  * are write-only for us.
  *
- * Threads: all calls under the owning device's lock.
+ * Threads: everything under q->lock, which is the device's lock or one of the
+ * queue's own (virtio/device.h).
  * Lifetime: embedded in struct virtio_dev's array; runs from vq_start() to
  * vq_stop().
  */
@@ -20,11 +21,13 @@
 #define MOAT_VIRTIO_QUEUE_H
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "core/cpu.h"
 #include "core/dma.h"
 #include "core/list.h"
 #include "core/loop.h"
@@ -102,12 +105,14 @@ struct vq_stats {
 };
 
 struct vq {
-	struct virtio_dev *dev;
+	/* Apart from its neighbour, which another thread may serve. */
+	alignas(CPU_LINE) struct virtio_dev *dev;
 	unsigned index;
 	uint16_t size_max;     /* what the device offers */
 	struct loop *loop;     /* serves it; may be NULL */
 	struct dma *dma;       /* its view of memory */
-	pthread_mutex_t *lock; /* of all that is here: the device's */
+	pthread_mutex_t *lock; /* the device's, or @own_lock */
+	pthread_mutex_t own_lock;
 	/* Served on the vCPU: no doorbell, not watched.  The device sets it
 	 * right after virtio_dev_init(). */
 	bool inline_kick;
@@ -121,6 +126,7 @@ struct vq {
 
 	/* The device's. */
 	bool running;
+	bool broken;		  /* until the device is reset */
 	bool indirect, event_idx; /* negotiated */
 	bool kicks_are_off;	  /* vq_kicks_off() */
 	uint32_t epoch;		  /* counts runs */
@@ -159,8 +165,9 @@ struct vq {
  *
  * Return: 1 with a chain; 0 if there is none now, or the device does not run;
  * -EPROTO if the guest broke the ring format, -EFAULT if the ring is outside
- * the device's memory, -ENOMEM; in all three cases the device has been marked
- * broken.  Whether the buffers are reachable shows when they are accessed.
+ * the device's memory, -ENOMEM; in all three cases the device is marked broken:
+ * at once, or, by a queue that has a lock of its own, soon, and the queue at
+ * once.  Whether the buffers are reachable shows when they are accessed.
  */
 int vq_pop(struct vq *q, struct vq_chain **ret_c);
 
@@ -205,7 +212,7 @@ bool vq_kicks_on(struct vq *q);
  */
 void vq_disarm(struct vq *q);
 
-/* What it takes to look for new buffers without d->lock. */
+/* What it takes to look for new buffers without the lock. */
 struct vq_peek {
 	struct dma *dma;
 	iova_t at;
@@ -221,7 +228,7 @@ bool vq_peek_begin(const struct vq *q, struct vq_peek *ret_p);
  * vq_peek - are there (perhaps) new buffers?  vq_pop() knows.  True also if
  * the ring cannot be read.
  *
- * Threads: any, without d->lock, if the device's view is the identity.  The
+ * Threads: any, without the lock, if the queue's view is the identity.  The
  * device is not reset meanwhile: have something in flight.
  */
 bool vq_peek(const struct vq_peek *p);

@@ -63,7 +63,7 @@ static inline iova_t vq_avail_event_at(const struct vq *q)
 /* May the rings be touched? */
 static inline bool vq_live(const struct vq *q)
 {
-	return q->running && !q->resetting && q->dev->running;
+	return q->running && !q->resetting && !q->broken && q->dev->running;
 }
 
 /* What was read ahead is read again. */

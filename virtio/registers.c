@@ -9,6 +9,16 @@ struct vq *virtio_queue(struct virtio_dev *d, uint32_t qi)
 	return qi < d->nvqs ? &d->vqs[qi] : NULL;
 }
 
+bool virtio_queue_runs(struct vq *q)
+{
+	bool runs;
+
+	virtio_lock_queue(q);
+	runs = q->running;
+	virtio_unlock_queue(q);
+	return runs;
+}
+
 bool virtio_queue_writable(const struct virtio_dev *d, const struct vq *q)
 {
 	if (d->stopping || q->enabled ||
@@ -17,7 +27,8 @@ bool virtio_queue_writable(const struct virtio_dev *d, const struct vq *q)
 	return q->renewed || !(d->status & VIRTIO_STATUS_DRIVER_OK);
 }
 
-void virtio_queue_enable(struct virtio_dev *d, struct vq *q)
+/* All locks are held. */
+static void enable(struct virtio_dev *d, struct vq *q)
 {
 	if (!virtio_queue_writable(d, q))
 		return;
@@ -38,18 +49,29 @@ void virtio_queue_enable(struct virtio_dev *d, struct vq *q)
 			      -r);
 }
 
+void virtio_queue_enable(struct virtio_dev *d, struct vq *q)
+{
+	virtio_lock_queues(d);
+	enable(d, q);
+	virtio_unlock_queues(d);
+}
+
 void virtio_queue_reset(struct virtio_dev *d, struct vq *q)
 {
-	if (d->stopping || q->resetting || !q->enabled ||
-	    !virtio_has(d, VIRTIO_F_RING_RESET))
-		return;
-	vq_begin_reset(q);
+	virtio_lock_queue(q);
+	if (!d->stopping && !q->resetting && q->enabled &&
+	    virtio_has(d, VIRTIO_F_RING_RESET))
+		vq_begin_reset(q);
+	virtio_unlock_queue(q);
 }
 
 void virtio_notify(struct virtio_dev *d, uint32_t qi)
 {
 	struct vq *q = virtio_queue(d, qi);
 
-	if (q)
-		vq_dispatch(q);
+	if (!q)
+		return;
+	virtio_lock_queue(q);
+	vq_dispatch(q);
+	virtio_unlock_queue(q);
 }

@@ -36,9 +36,21 @@ static void full_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/*
+ * With a lock of its own a queue must not touch the device: it stands still,
+ * and the device's loop does the rest.
+ */
 static int broken(struct vq *q, int err, const char *why)
 {
-	virtio_broken(q->dev, "queue %u: %s", q->index, why);
+	struct virtio_dev *d = q->dev;
+
+	if (!d->queue_locks) {
+		virtio_broken(d, "queue %u: %s", q->index, why);
+		return err;
+	}
+	guest_warn(&d->log, "queue %u: %s; needs reset", q->index, why);
+	q->broken = true;
+	loop_timer_set(&d->trouble, 0);
 	return err;
 }
 

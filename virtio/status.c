@@ -109,18 +109,9 @@ static void try_driver_ok(struct virtio_dev *d)
 		virtio_broken(d, "does not start: error %d", -r);
 }
 
-void virtio_set_status(struct virtio_dev *d, uint8_t val)
+/* All locks are held. */
+static void add_status(struct virtio_dev *d, uint8_t added)
 {
-	if (val == 0) {
-		virtio_reset(d);
-		return;
-	}
-	/* Bits are only ever added; 0 alone resets.   [virtio 1.2, 2.1.1] */
-	if (d->stopping || d->status & DRIVER_BITS & ~val)
-		return;
-
-	uint8_t added = val & DRIVER_BITS & ~d->status;
-
 	d->status |= added & FOUND;
 	if (added & VIRTIO_STATUS_FAILED) {
 		/* The driver has given up; its buffers are not ours now. */
@@ -133,4 +124,18 @@ void virtio_set_status(struct virtio_dev *d, uint8_t val)
 		try_features_ok(d);
 	if (added & VIRTIO_STATUS_DRIVER_OK)
 		try_driver_ok(d);
+}
+
+void virtio_set_status(struct virtio_dev *d, uint8_t val)
+{
+	if (val == 0) {
+		virtio_reset(d);
+		return;
+	}
+	/* Bits are only ever added; 0 alone resets.   [virtio 1.2, 2.1.1] */
+	if (d->stopping || d->status & DRIVER_BITS & ~val)
+		return;
+	virtio_lock_queues(d);
+	add_status(d, val & DRIVER_BITS & (uint8_t)~d->status);
+	virtio_unlock_queues(d);
 }

@@ -141,7 +141,6 @@ static void init_dev(struct vrig *r, const struct vrig_options *o)
 
 	assert(!rc);
 	r->d = &r->dev.vdev;
-	r->d->vqs[VRIG_INLINE].inline_kick = true;
 	for (unsigned i = 0; i < r->d->config_len; i++) {
 		r->d->config[i] = (uint8_t)(0x80 + i);
 		r->d->config_wmask[i] = i < VRIG_WRITABLE ? 0 : 0xff;
@@ -166,7 +165,12 @@ void vrig_init(struct vrig *r, const struct vrig_options *options)
 	fake_msi_init(&r->msi);
 	fake_doorbell_init(&r->bells);
 	init_host(r);
-	init_dev(r, o);
+	if (o->make)
+		r->d = o->make(&r->id);
+	else
+		init_dev(r, o);
+	r->unmake = o->unmake;
+	r->d->vqs[VRIG_INLINE].inline_kick = true;
 	rc = vpci_new(&r->v, r->d, &r->msi.sink,
 		      o->no_doorbells ? NULL : &r->bells.sink, NULL);
 	assert(!rc);
@@ -179,7 +183,10 @@ void vrig_init(struct vrig *r, const struct vrig_options *options)
 void vrig_fini(struct vrig *r)
 {
 	vpci_free(r->v);
-	fake_dev_fini(&r->dev);
+	if (r->unmake)
+		r->unmake();
+	else
+		fake_dev_fini(&r->dev);
 	pci_host_fini(&r->host);
 	fake_doorbell_fini(&r->bells);
 	fake_msi_fini(&r->msi);

@@ -60,6 +60,7 @@ struct vrig {
 	struct fake_doorbell bells;
 	struct pci_host host;
 	struct fake_dev dev;
+	void (*unmake)(void); /* NULL: the device is @dev */
 	struct virtio_dev *d;
 	struct vpci *v;
 	struct pci_func *f;
@@ -74,6 +75,9 @@ struct vrig_options {
 	bool no_doorbells;
 	bool no_config;
 	bool with_loop;
+	/* In the place of the fake device: one with VRIG_QUEUES queues. */
+	struct virtio_dev *(*make)(struct dma *dma);
+	void (*unmake)(void);
 };
 
 void vrig_init(struct vrig *r, const struct vrig_options *options);
