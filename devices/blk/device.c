@@ -2,6 +2,10 @@
 /*
  * The device: queues on one side, an engine for each on the other, a request
  * slot for each head in between.
+ *
+ * A queue with all that belongs to it is under its lock.  What they share: the
+ * disk, which changes when the driver starts the device, and the limit, which
+ * has a lock.
  */
 #include "devices/blk/device.h"
 
@@ -30,13 +34,17 @@ struct blk_queue {
 	struct blk_engine_user user;
 	struct blk_engine *engine; /* on the queue's loop */
 	struct blk_req *reqs;	   /* one for each head, most never touched */
+	struct loop_timer unthrottle;
+	/* The limit has not been paid yet for the last request. */
+	bool owing;
+	uint64_t owed; /* bytes of it */
 };
 
 struct blk {
 	struct virtio_dev dev;
 	struct blk_disk disk;
+	pthread_mutex_t limit_lock; /* a leaf, if queues have locks */
 	struct blk_limit limit;
-	struct loop_timer unthrottle;
 	unsigned nqueues;
 	struct blk_queue queues[BLK_QUEUES_MAX];
 };
@@ -65,7 +73,8 @@ static void begin_request(struct blk_queue *q, struct vq_chain *c)
 	struct blk_req *r = &q->reqs[c->head];
 
 	assert(!r->chain); /* a head is in flight once; see vq->busy */
-	blk_limit_pay(&b->limit, c->in.left + c->out.left);
+	q->owing = true;
+	q->owed = c->in.left + c->out.left;
 	/* No room for a status: nothing can be said, so nothing is done. */
 	if (c->out.left == 0) {
 		q->vq->stats.errors++;
@@ -124,7 +133,10 @@ static int blk_start(struct virtio_dev *d)
 /* What the kernel has comes back by itself, and soon. */
 static void blk_stop(struct virtio_dev *d)
 {
-	loop_timer_cancel(&to_blk(d)->unthrottle);
+	struct blk *b = to_blk(d);
+
+	for (unsigned i = 0; i < b->nqueues; i++)
+		loop_timer_cancel(&b->queues[i].unthrottle);
 }
 
 static void blk_queue_stop(struct virtio_dev *d, unsigned qi)
@@ -141,29 +153,43 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Is it too early for another request?  Then the timer kicks all queues. */
-static bool throttled(struct blk_queue *q)
+/* Pay for the request before; then ns until the next one may pass. */
+static uint64_t limit_wait(struct blk_queue *q)
 {
 	struct blk *b = q->blk;
 	uint64_t wait;
 
-	if (!blk_limit_is_on(&b->limit))
-		return false;
+	if (b->dev.queue_locks)
+		pthread_mutex_lock(&b->limit_lock);
+	if (q->owing)
+		blk_limit_pay(&b->limit, q->owed);
 	wait = blk_limit_wait(&b->limit, now_ns());
+	if (b->dev.queue_locks)
+		pthread_mutex_unlock(&b->limit_lock);
+	q->owing = false;
+	return wait;
+}
+
+/* Is it too early for another request?  Then the timer kicks. */
+static bool throttled(struct blk_queue *q)
+{
+	uint64_t wait;
+
+	if (!blk_limit_is_on(&q->blk->limit))
+		return false;
+	wait = limit_wait(q);
 	if (wait == 0)
 		return false;
 	q->vq->stats.throttled++;
-	loop_timer_set(&b->unthrottle, wait);
+	loop_timer_set(&q->unthrottle, wait);
 	return true;
 }
 
 static void on_unthrottle(struct loop_timer *t)
 {
-	struct blk *b = container_of(t, struct blk, unthrottle);
+	struct blk_queue *q = container_of(t, struct blk_queue, unthrottle);
 
-	for (unsigned i = 0; i < b->nqueues; i++)
-		if (b->dev.vqs[i].running)
-			vq_kick_later(&b->dev.vqs[i]);
+	vq_kick_later(q->vq);
 }
 
 /* What has to wait stays in the ring: nothing is popped, no memory held, and
@@ -187,14 +213,15 @@ static void blk_free(struct virtio_dev *d)
 {
 	struct blk *b = to_blk(d);
 
-	loop_timer_del(&b->unthrottle);
 	for (unsigned i = 0; i < b->nqueues; i++) {
 		struct blk_engine *e = b->queues[i].engine;
 
+		loop_timer_del(&b->queues[i].unthrottle);
 		if (e)
 			e->ops->free(e);
 	}
 	virtio_dev_fini(d);
+	(void)pthread_mutex_destroy(&b->limit_lock);
 	blk_image_close(&b->disk.image);
 	for (unsigned i = 0; i < b->nqueues; i++)
 		free(b->queues[i].reqs);
@@ -204,6 +231,7 @@ static void blk_free(struct virtio_dev *d)
 static const struct virtio_dev_ops blk_ops = {
 	.id = VIRTIO_ID_BLOCK,
 	.name = "virtio-blk",
+	.queue_locks = true,
 	.start = blk_start,
 	.stop = blk_stop,
 	.kick = blk_kick,
@@ -305,20 +333,17 @@ static int make_queue(struct blk *b, unsigned i, blk_engine_new_fn new_engine)
 	q->vq = &b->dev.vqs[i];
 	q->user.ops = &user_ops;
 	q->reqs = calloc(QUEUE_SIZE, sizeof(*q->reqs));
-	return q->reqs ? make_engine(q, new_engine) : -ENOMEM;
-}
+	if (!q->reqs)
+		return -ENOMEM;
+	q->unthrottle.fn = on_unthrottle;
+	q->unthrottle.lock = q->vq->lock;
+	if (blk_limit_is_on(&b->limit)) {
+		int r = loop_timer_add(q->vq->loop, &q->unthrottle);
 
-static int make_limit(struct blk *b, const struct blk_config *config)
-{
-	b->unthrottle.fn = on_unthrottle;
-	b->unthrottle.lock = &b->dev.lock;
-	/* Without a loop nobody would say when to go on. */
-	if (!b->dev.loop)
-		return 0;
-	blk_limit_init(&b->limit, config->bps, config->iops, now_ns());
-	if (!blk_limit_is_on(&b->limit))
-		return 0;
-	return loop_timer_add(b->dev.loop, &b->unthrottle);
+		if (r < 0)
+			return r;
+	}
+	return make_engine(q, new_engine);
 }
 
 int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
@@ -332,6 +357,7 @@ int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (!b)
 		return err_set(err, ENOMEM, "disk '%s': no memory",
 			       config->path);
+	(void)pthread_mutex_init(&b->limit_lock, NULL);
 	b->disk.image.fd = b->disk.image.direct_fd = -1;
 	b->nqueues = config->queues ? config->queues : 1;
 	assert(b->nqueues <= BLK_QUEUES_MAX);
@@ -352,7 +378,9 @@ int blk_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (config->no_indirect)
 		b->dev.offered &= ~BIT_ULL(VIRTIO_F_INDIRECT_DESC);
 	fill_config(b);
-	r = make_limit(b, config);
+	/* Without a loop nobody would say when to go on. */
+	if (b->dev.loop)
+		blk_limit_init(&b->limit, config->bps, config->iops, now_ns());
 	for (unsigned i = 0; r == 0 && i < b->nqueues; i++)
 		r = make_queue(b, i, new_engine);
 	if (r < 0) {

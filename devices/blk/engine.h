@@ -7,7 +7,7 @@
  * from the loop, never from inside queue().  done() may queue again; what it
  * queues is submitted without being asked.
  *
- * Threads: everything under the device's lock, which is env.lock.
+ * Threads: everything under the queue's lock, which is env.lock.
  */
 #ifndef MOAT_DEVICES_BLK_ENGINE_H
 #define MOAT_DEVICES_BLK_ENGINE_H

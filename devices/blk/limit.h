@@ -7,7 +7,7 @@
  * debt, and what comes next waits.  So nothing is taken from the ring that has
  * to wait, and no request is too large to pass.
  *
- * Threads: the device's lock.
+ * Threads: one at a time.
  */
 #ifndef MOAT_DEVICES_BLK_LIMIT_H
 #define MOAT_DEVICES_BLK_LIMIT_H

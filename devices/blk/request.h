@@ -11,7 +11,7 @@
  *		more = blk_req_next(r, result of carrying out r->io);
  *	blk_req_end(r);	 then the chain goes back to its queue
  *
- * Threads: the device's lock.
+ * Threads: the queue's lock.
  */
 #ifndef MOAT_DEVICES_BLK_REQUEST_H
 #define MOAT_DEVICES_BLK_REQUEST_H

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/loop.h"
 #include "devices/tests/blk_fixture.h"
@@ -29,8 +30,8 @@ static void *loop_main(void *arg)
 	return NULL;
 }
 
-/* @own: a loop for each queue */
-static void up(bool own, unsigned ways)
+/* @own: a loop for each queue, and a lock */
+static void up_limited(bool own, unsigned ways, uint64_t iops)
 {
 	blk_fix_image(&f, DISK_BYTES);
 	nloops = 0;
@@ -47,7 +48,13 @@ static void up(bool own, unsigned ways)
 		f.dev.env.queues = envs;
 	}
 	blk_fix_up_as(&f, ways, FEATURES,
-		      (struct blk_config){.queues = QUEUES});
+		      (struct blk_config){.queues = QUEUES, .iops = iops});
+	ck_assert(f.dev.d->queue_locks == own);
+}
+
+static void up(bool own, unsigned ways)
+{
+	up_limited(own, ways, 0);
 }
 
 /* The device goes while its loops run. */
@@ -93,6 +100,66 @@ START_TEST(each_queue_reads_the_disk)
 				  BLK_S_OK);
 		blk_assert_memory(&f, at, 8 * q, 8);
 	}
+	down();
+}
+END_TEST
+
+/* I/O and all: nothing else of the device is needed. */
+START_TEST(queue_reads_while_all_other_locks_are_held)
+{
+	const unsigned served = (unsigned)_i;
+	iova_t at;
+
+	up(true, FIX_SCATTERED);
+	fix_lock(&f.dev);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		if (q != served)
+			pthread_mutex_lock(f.dev.d->vqs[q].lock);
+	}
+	blk_fix_queue(&f, served);
+	at = vqd_alloc(f.drv, BLOCK);
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 8 * i, at, BLOCK),
+				  BLK_S_OK);
+	blk_assert_memory(&f, at, 72, 8);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		if (q != served)
+			pthread_mutex_unlock(f.dev.d->vqs[q].lock);
+	}
+	fix_unlock(&f.dev);
+	down();
+}
+END_TEST
+
+/* 200 a second, 20 at once, and one more for each queue: 52 take more than 120
+ * ms. */
+START_TEST(limit_is_for_all_queues_together)
+{
+	struct blk_call c = {.type = BLK_T_IN, .ndata = 1};
+	struct timespec from, to;
+	struct vq_stats s;
+	uint32_t head, len;
+	int64_t ms;
+
+	up_limited(_i & 1, FIX_LOOPED, 200);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (unsigned q = 0; q < QUEUES; q++) {
+		blk_fix_queue(&f, q);
+		for (unsigned k = 0; k < 13; k++) {
+			c.data[0] = (struct vqd_buf){vqd_alloc(f.drv, BLOCK),
+						     BLOCK, true};
+			blk_begin(&f, &c);
+		}
+	}
+	for (unsigned q = 0; q < QUEUES; q++)
+		for (unsigned k = 0; k < 13; k++)
+			fix_wait(&f.dev, q, &head, &len);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ms = (to.tv_sec - from.tv_sec) * 1000 +
+	     (to.tv_nsec - from.tv_nsec) / 1000000;
+	ck_assert_int_ge(ms, 120);
+	virtio_get_stats(f.dev.d, &s);
+	ck_assert_uint_gt(s.throttled, 0);
 	down();
 }
 END_TEST
@@ -164,12 +231,15 @@ START_TEST(queues_are_served_side_by_side)
 	up(_i & 1, FIX_LOOPED | ((unsigned)_i & FIX_SCATTERED));
 	for (unsigned q = 0; q < QUEUES; q++)
 		vqd_interrupts_off(&f.dev.drv[q]);
-	/* A driver of its own for the fixture's functions. */
+	/* A driver of its own for the fixture's functions.  The view in it
+	 * counts. */
 	fix_lock(&f.dev);
+	virtio_lock_queues(f.dev.d);
 	for (unsigned q = 0; q < QUEUES; q++) {
 		mines[q] = f;
 		blk_fix_queue(&mines[q], q);
 	}
+	virtio_unlock_queues(f.dev.d);
 	fix_unlock(&f.dev);
 	for (unsigned q = 0; q < QUEUES; q++)
 		ck_assert_int_eq(pthread_create(&drivers[q], NULL, drive,
@@ -249,6 +319,9 @@ static Suite *suite(void)
 			    FIX_WAYS);
 	tcase_add_loop_test(tc, one_queue_offers_no_more, 0, FIX_WAYS);
 	tcase_add_loop_test(tc, each_queue_reads_the_disk, 0, 4);
+	tcase_add_loop_test(tc, queue_reads_while_all_other_locks_are_held, 0,
+			    QUEUES);
+	tcase_add_loop_test(tc, limit_is_for_all_queues_together, 0, 2);
 	tcase_add_loop_test(tc, queue_reset_leaves_the_others_alone, 0, 4);
 	tcase_add_loop_test(tc, queues_are_served_side_by_side, 0, 2);
 	tcase_add_loop_test(tc, resets_with_all_queues_busy, 0, 2);

@@ -259,9 +259,9 @@ static int new_served_disk(struct mach *m, const struct mach_disk *d,
 	return vublk_new(ret_d, env, &config, err);
 }
 
-/* A loop for each queue; and, behind the IOMMU, a view. */
+/* A loop for each queue; and, with @views behind the IOMMU, a view. */
 static int own_queues(struct mach_func *f, struct virtio_queue_env *queues,
-		      unsigned n, struct err *err)
+		      unsigned n, bool views, struct err *err)
 {
 	int r = own_loops_init(&f->loops, n, err);
 
@@ -270,7 +270,7 @@ static int own_queues(struct mach_func *f, struct virtio_queue_env *queues,
 			.loop = f->loops.loops[i],
 			.dma = f->dma,
 		};
-		if (i == 0 || !f->managed)
+		if (i == 0 || !views || !f->managed)
 			continue;
 		r = iommu_endpoint_view(f->ep, &queues[i].dma);
 		if (r < 0)
@@ -300,7 +300,8 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		return r;
 	env = env_of(m, f);
 	if (d->own_loops)
-		r = own_queues(f, queues, disk_queues(m, d), err);
+		r = own_queues(f, queues, disk_queues(m, d),
+			       !mach_disk_is_served(d), err);
 	if (r == 0 && d->own_loops) {
 		env.queues = queues;
 		env.loop = queues[0].loop;

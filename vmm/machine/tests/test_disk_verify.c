@@ -68,6 +68,10 @@ static struct {
 	struct dma *dma[3]; /* by endpoint */
 	struct loop *loop;
 	pthread_t thread;
+	/* If queues run side by side. */
+	bool apart;
+	struct virtio_queue_env own[QUEUES];
+	pthread_t own_threads[QUEUES];
 	struct virtio_dev *d;
 	struct fake_transport transport;
 	struct vq_driver drv[QUEUES];
@@ -181,6 +185,9 @@ static void iommu_up(void)
 
 		ck_assert_int_eq(iommu_endpoint_add(t.i, id, &ep, NULL), 0);
 		ck_assert_int_eq(iommu_endpoint_view(ep, &t.dma[id]), 0);
+		for (unsigned q = 0; id == DEVICE && q < QUEUES; q++)
+			ck_assert_int_eq(iommu_endpoint_view(ep, &t.own[q].dma),
+					 0);
 		ck_assert_int_eq(iommu_attach(t.i, id, id, false), IOMMU_OK);
 	}
 	for (unsigned n = 0; n < QUEUES * RING_PAGES; n++) {
@@ -409,6 +416,27 @@ static void *loop_main(void *arg)
 	return NULL;
 }
 
+/* Its queues from now on: a loop, a thread, a view, a lock for each. */
+static void set_apart(void)
+{
+	t.apart = true;
+	for (unsigned q = 0; q < QUEUES; q++) {
+		ck_assert_int_eq(loop_new(&t.own[q].loop, NULL), 0);
+		ck_assert_int_eq(pthread_create(&t.own_threads[q], NULL,
+						loop_main, t.own[q].loop),
+				 0);
+	}
+}
+
+static void put_together(void)
+{
+	for (unsigned q = 0; t.apart && q < QUEUES; q++) {
+		loop_stop(t.own[q].loop);
+		ck_assert_int_eq(pthread_join(t.own_threads[q], NULL), 0);
+		loop_free(t.own[q].loop);
+	}
+}
+
 static void up(void)
 {
 	static const struct gmem_slot layout = {.size = MEM_SIZE};
@@ -435,6 +463,7 @@ static struct virtio_dev_env env(void)
 		.name = "disk0",
 		.dma = t.dma[DEVICE],
 		.loop = t.loop,
+		.queues = t.apart ? t.own : NULL,
 		.access_platform = true,
 	};
 }
@@ -475,6 +504,7 @@ static void down(void)
 	loop_stop(t.loop);
 	ck_assert_int_eq(pthread_join(t.thread, NULL), 0);
 	virtio_dev_free(t.d);
+	put_together();
 	close(t.transport.irq_fd);
 	loop_free(t.loop);
 	iommu_free(t.i);
@@ -521,15 +551,19 @@ static void exercise(const char *what)
 
 START_TEST(a_raw_disk_does_what_it_says)
 {
+	const bool apart = _i;
 	struct virtio_dev_env e;
 	struct blk_config c;
 	struct err err;
 
 	up();
+	if (apart)
+		set_apart();
 	e = env();
 	c = (struct blk_config){.path = t.path, .queues = QUEUES};
 	ck_assert_msg(blk_new(&t.d, &e, &c, &err) == 0, "%s", err.msg);
-	exercise("raw");
+	ck_assert(t.d->queue_locks == apart);
+	exercise(apart ? "raw, queues side by side" : "raw");
 	down();
 	verify_image(t.path);
 	unlink(t.path);
@@ -600,7 +634,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 0);
-	tcase_add_test(tc, a_raw_disk_does_what_it_says);
+	tcase_add_loop_test(tc, a_raw_disk_does_what_it_says, 0, 2);
 	tcase_add_test(tc, a_qcow2_disk_does_what_it_says);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
