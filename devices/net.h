@@ -21,6 +21,9 @@
 
 enum net_kind { NET_USER, NET_TAP };
 
+/* Does the host's kernel move a tap's frames?  AUTO: if it can. */
+enum net_vhost_wish { NET_VHOST_OFF, NET_VHOST_ON, NET_VHOST_AUTO };
+
 /* A port of the host that leads into the guest. */
 struct net_forward {
 	bool udp;
@@ -42,6 +45,7 @@ struct net_config {
 	uint8_t mac[6];	 /* the guest's */
 	unsigned queues; /* pairs, 1 to NET_QUEUES_MAX; 1 with NET_USER */
 	unsigned mtu;	 /* 0: the tap's own; NET_MTU_MAX */
+	enum net_vhost_wish vhost; /* with NET_TAP */
 	/* NET_USER */
 	struct net_address address;
 	const struct net_forward *forwards;
@@ -56,6 +60,7 @@ struct net_stats {
 	uint64_t sent, sent_bytes;
 	uint64_t dropped; /* of both: too long, or malformed, or nowhere */
 	bool link;	  /* is up */
+	bool vhost;	  /* the kernel moves frames, which nobody counts */
 };
 
 /*

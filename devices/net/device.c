@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "devices/net/passt.h"
 #include "devices/net/tap.h"
+#include "devices/net/vhost_kernel.h"
 
 #define QUEUE_SIZE 256
 
@@ -39,7 +40,7 @@ static uint32_t wanted_events(const struct net_pair *p)
 
 	if (!n->link || p->index >= n->active)
 		return 0;
-	if (n->dev.paused)
+	if (n->dev.paused || n->vhost)
 		return events;
 	if (n->dev.running && !p->rx.starved)
 		events |= EPOLLIN;
@@ -60,7 +61,7 @@ void net_pair_watch(struct net_pair *p)
 
 void net_pair_run(struct net_pair *p)
 {
-	if (p->net->link && !p->net->dev.paused) {
+	if (p->net->link && !p->net->dev.paused && !p->net->vhost) {
 		if (net_pair_on(p))
 			net_rx_run(p);
 		if (net_tx_waits(p))
@@ -105,6 +106,8 @@ void net_lost(struct net *n, int error)
 	if (!n->link)
 		return;
 	n->link = false;
+	if (n->vhost)
+		net_vhost_abandon(n->vhost);
 	watch_all(n);
 	(void)snprintf(how, sizeof(how), "has gone away: %s", strerror(error));
 	if (b->ops->lost)
@@ -123,13 +126,16 @@ int net_activate(struct net *n, unsigned active)
 {
 	int r = 0;
 
+	if (n->vhost)
+		net_vhost_end_from(n->vhost, 2 * active);
 	if (n->link && n->backend->ops->activate)
 		r = n->backend->ops->activate(n->backend, active);
-	if (r < 0)
-		return r;
-	n->active = active;
+	if (r == 0)
+		n->active = active;
 	watch_all(n);
-	return 0;
+	if (n->vhost)
+		net_vhost_serve_all(n->vhost);
+	return r;
 }
 
 void net_apply_filter(struct net *n)
@@ -192,11 +198,22 @@ static int net_start(struct virtio_dev *d)
 	return r < 0 ? r : net_activate(n, 1);
 }
 
+/* Take a queue back from the kernel; it begins anew. */
+static void stop_queue(struct net *n, unsigned qi)
+{
+	if (!n->vhost)
+		return;
+	net_vhost_end(n->vhost, qi);
+	net_vhost_forget(n->vhost, qi);
+}
+
 static void net_stop(struct virtio_dev *d)
 {
 	struct net *n = to_net(d);
 
 	for (unsigned i = 0; i < n->npairs; i++) {
+		stop_queue(n, 2 * i);
+		stop_queue(n, 2 * i + 1);
 		net_rx_drop(&n->pairs[i]);
 		net_tx_drop(&n->pairs[i]);
 	}
@@ -210,6 +227,7 @@ static void net_queue_stop(struct virtio_dev *d, unsigned qi)
 
 	if (qi / 2 >= n->npairs)
 		return;
+	stop_queue(n, qi);
 	if (qi % 2 == 0)
 		net_rx_drop(&n->pairs[qi / 2]);
 	else
@@ -228,11 +246,31 @@ static void net_kick(struct virtio_dev *d, unsigned qi)
 	}
 	if (qi / 2 >= n->npairs || !net_pair_on(p))
 		return;
+	if (n->vhost && n->link) {
+		net_vhost_serve(n->vhost, qi);
+		return;
+	}
 	if (qi % 2 == 1)
 		net_tx_run(p);
 	else if (n->link)
 		net_rx_run(p);
 	net_pair_watch(p);
+}
+
+/* What the kernel has comes back. */
+static void net_hold_up(struct virtio_dev *d)
+{
+	struct net *n = to_net(d);
+
+	if (n->vhost)
+		net_vhost_end_from(n->vhost, 0);
+}
+
+static unsigned net_own_stats(struct virtio_dev *d, struct virtio_stat *stats)
+{
+	struct net *n = to_net(d);
+
+	return n->vhost ? net_vhost_stats(n->vhost, stats) : 0;
 }
 
 static void free_pairs(struct net *n)
@@ -251,8 +289,10 @@ static void net_free(struct virtio_dev *d)
 
 	for (unsigned i = 0; n->pairs && i < n->npairs; i++)
 		loop_watch_del(&n->pairs[i].watch);
+	net_vhost_detach(n->vhost);
 	virtio_dev_fini(d);
 	free_pairs(n);
+	net_vhost_free(n->vhost);
 	if (n->backend)
 		n->backend->ops->free(n->backend);
 	free(n);
@@ -265,7 +305,10 @@ static const struct virtio_dev_ops net_ops = {
 	.stop = net_stop,
 	.kick = net_kick,
 	.features_ok = net_features_ok,
+	.pausing = net_hold_up,
+	.halted = net_hold_up,
 	.queue_stop = net_queue_stop,
+	.stats = net_own_stats,
 	.free = net_free,
 };
 
@@ -323,6 +366,8 @@ static int add_watches(struct net *n)
 	}
 	if (r == 0 && n->backend->ops->attach)
 		r = n->backend->ops->attach(n->backend, loop, &n->dev.lock);
+	if (r == 0 && n->vhost)
+		r = net_vhost_attach(n->vhost, n);
 	return r;
 }
 
@@ -370,17 +415,20 @@ static int init(struct net *n, const struct virtio_dev_env *env, unsigned mtu,
 /* @queues: with a backend, as many as it has */
 static int make(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 		const uint8_t *mac, unsigned mtu, unsigned queues,
-		struct net_backend *backend, struct err *err)
+		struct net_backend *backend, struct net_vhost *vhost,
+		struct err *err)
 {
 	struct net *n = calloc(1, sizeof(*n));
 	int r;
 
 	if (!n) {
+		net_vhost_free(vhost);
 		if (backend)
 			backend->ops->free(backend);
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
 	}
 	n->backend = backend;
+	n->vhost = vhost;
 	n->link = backend;
 	n->npairs = queues;
 	n->active = 1;
@@ -398,24 +446,59 @@ int net_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	       const uint8_t *mac, unsigned mtu, struct net_backend *backend,
 	       struct err *err)
 {
+	return net_new_vhost(ret_d, env, mac, mtu, backend, NULL, err);
+}
+
+int net_new_vhost(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
+		  const uint8_t *mac, unsigned mtu, struct net_backend *backend,
+		  struct net_vhost *vhost, struct err *err)
+{
 	return make(ret_d, env, mac, mtu ? mtu : backend->mtu, backend->nqueues,
-		    backend, err);
+		    backend, vhost, err);
+}
+
+/* @ret_v: NULL if the frames are to be moved by us */
+static int open_vhost(struct net_vhost **ret_v,
+		      const struct virtio_dev_env *env,
+		      const struct net_config *config, struct err *err)
+{
+	struct err why = {""};
+	int r;
+
+	*ret_v = NULL;
+	if (config->kind != NET_TAP || config->vhost == NET_VHOST_OFF)
+		return 0;
+	r = net_vhost_new(ret_v, vhost_kernel(), env, config->queues, &why);
+	if (r == 0)
+		return 0;
+	if (config->vhost == NET_VHOST_ON)
+		return err_set(err, -r, "tap '%s': vhost=on: %s", config->tap,
+			       why.msg);
+	log_info("%s: vhost=auto: moat moves the frames itself: %s", env->name,
+		 why.msg);
+	return 0;
 }
 
 int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	    const struct net_config *config, struct err *err)
 {
 	struct net_backend *b;
+	struct net_vhost *v;
 	int r;
 
 	if (config->plan)
 		return make(ret_d, env, config->mac, config->mtu,
-			    config->queues, NULL, err);
+			    config->queues, NULL, NULL, err);
 	r = config->kind == NET_TAP ? net_tap_new(&b, config, err)
 				    : net_passt_new(&b, config, err);
 	if (r < 0)
 		return r;
-	return net_new_on(ret_d, env, config->mac, config->mtu, b, err);
+	r = open_vhost(&v, env, config, err);
+	if (r < 0) {
+		b->ops->free(b);
+		return r;
+	}
+	return net_new_vhost(ret_d, env, config->mac, config->mtu, b, v, err);
 }
 
 void net_stats(struct virtio_dev *d, struct net_stats *ret_s)
@@ -423,5 +506,6 @@ void net_stats(struct virtio_dev *d, struct net_stats *ret_s)
 	pthread_mutex_lock(&d->lock);
 	*ret_s = to_net(d)->stats;
 	ret_s->link = to_net(d)->link;
+	ret_s->vhost = to_net(d)->vhost;
 	pthread_mutex_unlock(&d->lock);
 }

@@ -13,6 +13,7 @@
 #include "core/loop.h"
 #include "devices/net.h"
 #include "devices/net/backend.h"
+#include "devices/net/vhost.h"
 
 /* Chains that one frame may take. */
 #define NET_SLOTS_MAX 128
@@ -67,6 +68,8 @@ struct net {
 	struct net_backend *backend; /* NULL: none, and no link */
 	struct net_pair *pairs;	     /* npairs of them */
 	unsigned npairs, active;     /* that there are; in use */
+	/* The host's kernel moves the frames while there is a link; NULL: we do. */
+	struct net_vhost *vhost;
 	bool link;
 	uint8_t mac[NET_MAC_LEN]; /* at power-on */
 	struct net_filter filter;
@@ -92,10 +95,15 @@ static inline bool net_pair_on(const struct net_pair *p)
 /*
  * net_new_on - the device on any backend, which is its own from here on,
  * failure included.
+ * net_new_vhost - the same with all of a tap's frames moved by the kernel.
+ * @vhost: for as many pairs as @backend has queues
  */
 int net_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	       const uint8_t *mac, unsigned mtu, struct net_backend *backend,
 	       struct err *err);
+int net_new_vhost(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
+		  const uint8_t *mac, unsigned mtu, struct net_backend *backend,
+		  struct net_vhost *vhost, struct err *err);
 
 /* device.c */
 /* The backend is lost: the link goes down, for good. */

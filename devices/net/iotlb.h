@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * iotlb.h - the translations that the host's kernel keeps for a pair of queues
+ * behind an IOMMU.
+ *
+ * The kernel asks for an address that it does not know (a miss) by a message
+ * at its descriptor, and goes on when it has the answer.  An answer is given
+ * under a hold; whoever takes the translation away waits for that, and then
+ * has the kernel forget: iotlb_forget().  The kernel takes both kinds of
+ * message under the locks under which it reaches memory, so after the write
+ * nothing is under way by what it has forgotten.
+ *
+ * Threads: under the device's lock, but for iotlb_forget().
+ */
+#ifndef MOAT_DEVICES_NET_IOTLB_H
+#define MOAT_DEVICES_NET_IOTLB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dma.h"
+
+struct vhost_kernel;
+
+/* Addresses with a miss and without a mapping that are remembered.  Each of
+ * the two queues stands at one of them at most. */
+#define IOTLB_LOST_MAX 8
+
+struct iotlb_lost {
+	iova_t at;
+	unsigned access; /* 0: none */
+	bool again;	 /* the kernel has been made to look again */
+};
+
+struct iotlb {
+	struct vhost_kernel *kernel;
+	int fd;
+	struct dma *dma;
+	_Atomic bool live;
+	struct iotlb_lost lost[IOTLB_LOST_MAX];
+	unsigned next_lost;
+	uint64_t misses, updates;
+	_Atomic uint64_t invalidations;
+};
+
+/* All borrowed; nothing happens yet. */
+void iotlb_init(struct iotlb *t, struct vhost_kernel *kernel, int fd,
+		struct dma *dma);
+
+/* From here on the kernel may have translations; none any more. */
+void iotlb_begin(struct iotlb *t);
+void iotlb_end(struct iotlb *t);
+
+/*
+ * iotlb_give - translations of all of a range, before they are asked for.
+ * Return: 0; -EFAULT, with the fault reported; -errno.
+ */
+int iotlb_give(struct iotlb *t, iova_t at, uint64_t len,
+	       enum dma_access access);
+
+/*
+ * iotlb_answer - answer the misses that are there.
+ *
+ * A miss may have been answered long ago, when several came at once, and the
+ * guest have unmapped the page since: that is nobody's fault.  So the kernel
+ * is made to look again before one without a mapping counts.
+ *
+ * Return: 0; 1: signal the queues' kicks, for that; -EFAULT, with a fault
+ * reported; -errno.
+ */
+int iotlb_answer(struct iotlb *t, iova_t *ret_at);
+
+/*
+ * iotlb_forget - of the @n ranges; returns when no access by them is under
+ * way.  Threads: any.
+ */
+void iotlb_forget(struct iotlb *t, const struct range *r, unsigned n);
+
+#endif
