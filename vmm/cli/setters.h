@@ -88,7 +88,7 @@ int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_vsock(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
 /* setters_net.c */
-#define NET_KEYS 11
+#define NET_KEYS 12
 extern const struct option_key net_keys[NET_KEYS];
 int set_net(struct settings *s, const char *value, struct err *err);
 

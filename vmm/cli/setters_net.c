@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bits.h"
 #include "core/err.h"
 #include "vmm/cli/setters.h"
 #include "vmm/cli/settings.h"
@@ -171,6 +172,19 @@ static int set_net_queues(struct settings *s, const char *value,
 			   err);
 }
 
+static int set_net_vhost(struct settings *s, const char *value, struct err *err)
+{
+	static const char *const words[] = {"on", "off", "auto"};
+	static const enum mach_switch switches[] = {MACH_ON, MACH_OFF,
+						    MACH_AUTO};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		new_net(s)->vhost = switches[i];
+	return r;
+}
+
 static int set_net_host(struct settings *s, const char *value, struct err *err)
 {
 	return value_switch(value, &new_net(s)->host, err);
@@ -201,6 +215,7 @@ const struct option_key net_keys[NET_KEYS] = {
 	{"mac", "MAC", set_net_mac},
 	{"mtu", "BYTES", set_net_mtu},
 	{"queues", "N", set_net_queues},
+	{"vhost", "on|off|auto", set_net_vhost},
 	{"iommu", "on|off", set_net_iommu},
 	{"passt", "FILE", set_net_passt},
 };

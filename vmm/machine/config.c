@@ -236,6 +236,8 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 	if (user && n->queues > 1)
 		return err_set(err, EINVAL,
 			       "--net 'user': several queues are for a tap");
+	if (user && n->vhost != MACH_OFF)
+		return err_set(err, EINVAL, "--net 'user': vhost is for a tap");
 	if (!user && n->nforwards > 0)
 		return err_set(err, EINVAL,
 			       "--net 'tap=%s': hostfwd is for 'user'", n->tap);

@@ -128,10 +128,11 @@ struct mach_forward {
 /* A network card; mach_net_init() gives the defaults. */
 struct mach_net {
 	enum mach_net_kind kind;
-	const char *tap; /* its name, with MACH_NET_TAP */
-	uint8_t mac[6];	 /* all 0: one is chosen */
-	unsigned queues; /* pairs, 1 to MACH_NET_QUEUES_MAX */
-	unsigned mtu;	 /* 0: the tap's own; the largest */
+	const char *tap;	/* its name, with MACH_NET_TAP */
+	uint8_t mac[6];		/* all 0: one is chosen */
+	unsigned queues;	/* pairs, 1 to MACH_NET_QUEUES_MAX */
+	unsigned mtu;		/* 0: the tap's own; the largest */
+	enum mach_switch vhost; /* tap: the host's kernel moves the frames */
 	/* IPv4 of the guest; "": the guest has its own ways to find out. */
 	char address[16];
 	unsigned prefix; /* bits of the network */

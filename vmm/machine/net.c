@@ -14,6 +14,19 @@ static_assert(MACH_NET_MTU_MIN == NET_MTU_MIN, "");
 static_assert(MACH_NET_MTU_MAX == NET_MTU_MAX, "");
 static_assert(MACH_FORWARDS_MAX <= NET_FORWARDS_MAX, "");
 
+static enum net_vhost_wish vhost_wish(enum mach_switch s)
+{
+	switch (s) {
+	case MACH_OFF:
+		break;
+	case MACH_ON:
+		return NET_VHOST_ON;
+	case MACH_AUTO:
+		return NET_VHOST_AUTO;
+	}
+	return NET_VHOST_OFF;
+}
+
 void mach_net_config(struct net_config *c, struct net_forward *forwards,
 		     const struct mach_net *n, unsigned index)
 {
@@ -22,6 +35,7 @@ void mach_net_config(struct net_config *c, struct net_forward *forwards,
 		.tap = n->tap,
 		.queues = n->queues,
 		.mtu = n->mtu,
+		.vhost = vhost_wish(n->vhost),
 		.address.prefix = n->prefix,
 		.forwards = forwards,
 		.nforwards = n->nforwards,
@@ -53,6 +67,13 @@ void mach_print_nets(struct mach *m, FILE *out)
 		if (d->ops->id != VIRTIO_ID_NET)
 			continue;
 		net_stats(d, &s);
+		if (s.vhost) {
+			fprintf(out,
+				"%s: frames are moved by the host's kernel, "
+				"and not counted; link %s\n",
+				d->name, s.link ? "up" : "down");
+			continue;
+		}
 		fprintf(out,
 			"%s: %" PRIu64 " frames in, %" PRIu64 " bytes; %" PRIu64
 			" out, %" PRIu64 " bytes; %" PRIu64

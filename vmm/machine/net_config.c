@@ -15,6 +15,7 @@ void mach_net_init(struct mach_net *n, enum mach_net_kind kind)
 		.queues = 1,
 		.prefix = 24,
 		.host = true,
+		.vhost = MACH_OFF,
 		.iommu = MACH_AUTO,
 	};
 	if (kind == MACH_NET_TAP)

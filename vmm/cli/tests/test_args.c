@@ -271,6 +271,19 @@ START_TEST(iommu_is_a_word_and_keys)
 }
 END_TEST
 
+START_TEST(a_taps_frames_may_be_moved_by_the_kernel)
+{
+	good("--net", "tap=t0");
+	ck_assert_int_eq(s.machine.nets[s.machine.nnets - 1].vhost, MACH_OFF);
+	good("--net", "tap=t0,vhost=on");
+	ck_assert_int_eq(s.machine.nets[s.machine.nnets - 1].vhost, MACH_ON);
+	good("--net", "tap=t0,vhost=auto");
+	ck_assert_int_eq(s.machine.nets[s.machine.nnets - 1].vhost, MACH_AUTO);
+	bad("--net 'tap=t0,vhost=yes': vhost 'yes': expected on, off or auto",
+	    "--net", "tap=t0,vhost=yes");
+}
+END_TEST
+
 START_TEST(vsock_is_a_path_and_a_cid)
 {
 	good("--vsock", "/tmp/v");
@@ -644,6 +657,7 @@ int main(void)
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
+	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);

@@ -215,6 +215,19 @@ START_TEST(vsock_is_planned_without_a_socket)
 }
 END_TEST
 
+START_TEST(the_kernel_moves_frames_of_a_tap_alone)
+{
+	mach_net_init(&config.nets[0], MACH_NET_USER);
+	config.nnets = 1;
+	config.nets[0].vhost = MACH_AUTO;
+	assert_refused(EINVAL, "--net 'user': vhost is for a tap");
+	mach_net_init(&config.nets[0], MACH_NET_TAP);
+	config.nets[0].tap = "t0";
+	config.nets[0].vhost = MACH_ON;
+	ck_assert_int_eq(mach_config_check(&config, NULL), 0);
+}
+END_TEST
+
 START_TEST(vsock_that_cannot_be_is_refused)
 {
 	char path[MACH_VSOCK_PATH_MAX + 2];
@@ -762,6 +775,7 @@ int main(void)
 	tcase_add_test(places, every_device_has_statistics);
 	tcase_add_test(places, vsock_is_planned_without_a_socket);
 	tcase_add_test(places, vsock_that_cannot_be_is_refused);
+	tcase_add_test(places, the_kernel_moves_frames_of_a_tap_alone);
 	tcase_add_test(places, disks_and_shares_share_the_slots);
 	tcase_add_test(places, shares_that_cannot_be_are_refused);
 	tcase_add_test(places,
