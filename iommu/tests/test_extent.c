@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/bits.h"
+#include "iommu/notice.h"
 #include "iommu/tests/rig.h"
 
 #define KEPT_MAX 512
@@ -233,12 +234,41 @@ END_TEST
 /* Even if nobody waits for holds any more. */
 START_TEST(a_listener_is_told_when_the_machine_stops)
 {
+	struct dma_extent e;
+	struct dma_hold hold;
+
 	map(0x1000, PAGE, 0x8000, RW);
 	ck_assert_int_eq(keep(0x1000, DMA_READ), 0);
+	ck_assert_int_eq(dma_extent(rig.dma[1], 0x1000, DMA_READ, &e, &hold),
+			 0);
 	iommu_stop_waiting(rig.i, true);
-	unmap(0x1000, PAGE);
+	ck_assert_int_eq(iommu_unmap(rig.i, 1, 0x1000, 0x1fff), IOMMU_DEVERR);
 	iommu_stop_waiting(rig.i, false);
+	dma_done(&hold);
 	ck_assert_uint_eq(kept(), 0);
+}
+END_TEST
+
+static int use(iova_t at)
+{
+	struct iovec iov;
+	struct dma_hold hold = {0};
+	int n = dma_iov(rig.dma[1], DMA_READ, at, 1, &iov, 1, &hold);
+
+	dma_done(&hold);
+	return n;
+}
+
+/* They share what the view hears. */
+START_TEST(after_an_extent_the_short_way_knows_what_has_gone)
+{
+	ck_assert_int_eq(iommu_detach(rig.i, 1, 1), IOMMU_OK);
+	iommu_set_bypass(rig.i, true);
+	for (unsigned k = 0; k < NOTICE_PATIENCE + 1; k++)
+		ck_assert_int_eq(use(0x1000), 1);
+	iommu_set_bypass(rig.i, false);
+	ck_assert_int_eq(error_of(0x1000, DMA_READ), -EFAULT);
+	ck_assert_int_eq(use(0x1000), -EFAULT);
 }
 END_TEST
 
@@ -301,6 +331,7 @@ int main(void)
 		t, an_unmap_tells_the_listener_and_of_other_pages_it_does_not);
 	tcase_add_test(t, whatever_takes_translations_away_tells_the_listener);
 	tcase_add_test(t, a_listener_is_told_when_the_machine_stops);
+	tcase_add_test(t, after_an_extent_the_short_way_knows_what_has_gone);
 	tcase_add_test(t, what_is_kept_is_mapped_however_both_race);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
