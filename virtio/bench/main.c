@@ -15,8 +15,9 @@
 #include "virtio/bench/tracer.h"
 
 static const struct subject_ops *const subjects[] = {
-	&subject_blk_read, &subject_blk_write, &subject_net_tx,
-	&subject_net_rx,   &subject_vsock,     &subject_console,
+	&subject_blk_read, &subject_blk_write, &subject_blk_own,
+	&subject_net_tx,   &subject_net_rx,    &subject_vsock,
+	&subject_console,
 };
 
 static const unsigned depths[] = {1, 32, RIG_DEPTH_MAX};
@@ -136,6 +137,8 @@ static void usage(FILE *to)
 		"  --no-syscalls  do not count them\n"
 		"\n"
 		"blk-read, blk-write   4 KiB somewhere on the disk\n"
+		"blk-own               blk-read on a queue with a lock of its "
+		"own\n"
 		"net-tx, net-rx        a frame of 1,514 bytes, by a socket "
 		"as passt's\n"
 		"vsock                 448 bytes to a program of the host\n"

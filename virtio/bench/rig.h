@@ -58,7 +58,8 @@ struct subject_ops {
 };
 
 extern const struct subject_ops subject_blk_read, subject_blk_write,
-	subject_net_tx, subject_net_rx, subject_vsock, subject_console;
+	subject_blk_own, subject_net_tx, subject_net_rx, subject_vsock,
+	subject_console;
 
 /* One run of a subject. */
 struct rig {
@@ -79,6 +80,7 @@ struct rig {
 	uint8_t nbufs[RIG_DEPTH_MAX];  /* of a slot */
 	uint64_t sent, done;
 	struct stream_end sink; /* of the console */
+	struct loop *idle_loop; /* of the disk's other queue */
 	struct vsock_peer *peer;
 };
 

@@ -11,6 +11,7 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/loop.h"
 #include "devices/blk.h"
 #include "devices/blk/wire.h"
 #include "virtio/bench/rig.h"
@@ -41,11 +42,13 @@ static int make_image(char *path, size_t cap)
 	return 0;
 }
 
-static int blk_open(struct rig *r, const struct virtio_dev_env *env)
+static int open_disk(struct rig *r, const struct virtio_dev_env *env,
+		     unsigned queues)
 {
 	char path[512];
 	const struct blk_config config = {
 		.path = rig_options.path ? rig_options.path : path,
+		.queues = queues,
 	};
 	struct err err = {0};
 	int rc;
@@ -58,6 +61,32 @@ static int blk_open(struct rig *r, const struct virtio_dev_env *env)
 	if (rc)
 		fprintf(stderr, "virtio-bench: %s\n", err.msg);
 	return rc;
+}
+
+static int blk_open(struct rig *r, const struct virtio_dev_env *env)
+{
+	return open_disk(r, env, 1);
+}
+
+/* The queue that is used, and another one with a loop that nobody runs. */
+static int blk_open_own(struct rig *r, const struct virtio_dev_env *env)
+{
+	struct virtio_queue_env queues[2] = {{env->loop, env->dma}};
+	struct virtio_dev_env own = *env;
+	struct err err = {0};
+
+	if (loop_new(&r->idle_loop, &err)) {
+		fprintf(stderr, "virtio-bench: %s\n", err.msg);
+		return -1;
+	}
+	queues[1] = (struct virtio_queue_env){r->idle_loop, &r->plain};
+	own.queues = queues;
+	return open_disk(r, &own, 2);
+}
+
+static void blk_close_own(struct rig *r)
+{
+	loop_free(r->idle_loop);
 }
 
 static uint64_t scramble(uint64_t v)
@@ -114,6 +143,16 @@ static bool status_is_ok(struct rig *r, unsigned slot, uint32_t len)
 const struct subject_ops subject_blk_read = {
 	.name = "blk-read",
 	.open = blk_open,
+	.queue = 0,
+	.features = FEATURES,
+	.request = read_request,
+	.check = status_is_ok,
+};
+
+const struct subject_ops subject_blk_own = {
+	.name = "blk-own",
+	.open = blk_open_own,
+	.close = blk_close_own,
 	.queue = 0,
 	.features = FEATURES,
 	.request = read_request,
