@@ -139,8 +139,11 @@ static int begin_pair(struct vhost_pair *p)
 
 	if (p->served > 0)
 		return 0;
-	if (v->translated)
+	if (v->translated) {
 		iotlb_begin(&p->iotlb);
+		/* Perhaps it was in trouble. */
+		loop_watch_set(&p->misses, EPOLLIN);
+	}
 	return vhost_set_features(v->kernel, p->fd,
 				  v->net->dev.driver_features & RING_FEATURES);
 }

@@ -228,6 +228,9 @@ static int message_locked(struct fake_vhost *v, struct fv_pair *p,
 	const struct vhost_iotlb_msg *e = &m->iotlb;
 	const iova_t last = e->iova + (e->size - 1);
 
+	if ((v->deaf && e->type == VHOST_IOTLB_UPDATE) ||
+	    (v->stubborn && e->type == VHOST_IOTLB_INVALIDATE))
+		return -EFAULT;
 	if (m->type != VHOST_IOTLB_MSG_V2 || e->size == 0 || last < e->iova ||
 	    !p->has_iotlb)
 		return -EFAULT;

@@ -68,6 +68,7 @@ struct fake_vhost {
 	uint64_t features, backend_features;
 	int open_error, late; /* -errno */
 	unsigned long refuse; /* this request, with EIO; 0: none */
+	bool deaf, stubborn;  /* refuses to be told, and to forget */
 	/* So far: */
 	unsigned npairs;
 	struct fv_pair pairs[FV_PAIRS];

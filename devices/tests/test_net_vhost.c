@@ -714,6 +714,43 @@ START_TEST(a_device_that_is_not_served_has_nothing_to_forget)
 }
 END_TEST
 
+static void set(bool *refuses, bool to)
+{
+	pthread_mutex_lock(&kernel.lock);
+	*refuses = to;
+	pthread_mutex_unlock(&kernel.lock);
+}
+
+START_TEST(a_kernel_that_takes_no_answer_breaks_the_device_until_a_reset)
+{
+	up(BEHIND);
+	wanted = page_of(TX);
+	set(&kernel.deaf, true);
+	fv_miss(&kernel, 0, wanted, VHOST_ACCESS_RO);
+	fix_until(&f, is_broken, NULL);
+	ck_assert(all_ended());
+	set(&kernel.deaf, false);
+	fix_start(&f, MRG);
+	ck_assert(serves(0));
+	fv_miss(&kernel, 0, wanted, VHOST_ACCESS_RO);
+	fix_until(&f, reachable, NULL);
+	down();
+}
+END_TEST
+
+START_TEST(a_kernel_that_does_not_forget_is_stopped)
+{
+	up(BEHIND);
+	set(&kernel.stubborn, true);
+	fake_dma_unmap(&f.view, page_of(TX), FAKE_DMA_PAGE);
+	ck_assert(all_ended());
+	set(&kernel.stubborn, false);
+	fix_start(&f, MRG);
+	ck_assert(serves(0));
+	down();
+}
+END_TEST
+
 /*
  * Pairs of queues.
  */
@@ -902,6 +939,10 @@ int main(void)
 		       what_is_unmapped_is_forgotten_before_the_unmap_is_done);
 	tcase_add_test(t, all_of_the_space_can_be_forgotten);
 	tcase_add_test(t, a_device_that_is_not_served_has_nothing_to_forget);
+	tcase_add_test(
+		t,
+		a_kernel_that_takes_no_answer_breaks_the_device_until_a_reset);
+	tcase_add_test(t, a_kernel_that_does_not_forget_is_stopped);
 	BOTH(each_pair_has_a_descriptor_and_a_queue_of_the_tap);
 	tcase_add_test(t, an_unmap_is_forgotten_by_every_pair);
 	BOTH(statistics_say_that_queues_are_not_ours);
