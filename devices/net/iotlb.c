@@ -26,14 +26,10 @@ void iotlb_init(struct iotlb *t, struct vhost_kernel *kernel, int fd,
 void iotlb_begin(struct iotlb *t)
 {
 	memset(t->lost, 0, sizeof(t->lost));
+	t->litter = 0;
 	/* Before the first hold under which something is given: who waits for
 	 * that hold sees it. */
 	atomic_store_explicit(&t->live, true, memory_order_seq_cst);
-}
-
-void iotlb_end(struct iotlb *t)
-{
-	atomic_store_explicit(&t->live, false, memory_order_seq_cst);
 }
 
 static int say(struct iotlb *t, unsigned type, iova_t at, uint64_t size,
@@ -56,6 +52,28 @@ static int say(struct iotlb *t, unsigned type, iova_t at, uint64_t size,
 	if (r < 0)
 		return (int)r;
 	return r == sizeof(m) ? 0 : -EIO;
+}
+
+/* The kernel lets go of a question when there is a translation for it, even
+ * one that permits nothing; those are gone when it begins again. */
+void iotlb_end(struct iotlb *t)
+{
+	const iova_t half = UINT64_C(1) << 63;
+	struct vhost_msg_v2 unread;
+	int r;
+
+	atomic_store_explicit(&t->live, false, memory_order_seq_cst);
+	while (t->kernel->ops->read(t->kernel, t->fd, &unread,
+				    sizeof(unread)) == sizeof(unread))
+		t->litter++;
+	if (t->litter == 0)
+		return;
+	r = say(t, VHOST_IOTLB_UPDATE, 0, half, NULL, 0);
+	if (r == 0)
+		r = say(t, VHOST_IOTLB_UPDATE, half, half, NULL, 0);
+	if (r < 0)
+		log_warn("vhost-net keeps %u questions: error %d", t->litter,
+			 -r);
 }
 
 /* They have been found after all. */
@@ -135,6 +153,8 @@ static int lose(struct iotlb *t, iova_t at, enum dma_access access)
 {
 	const struct iotlb_lost *l = find_lost(t, at, access);
 	iova_t unused;
+
+	t->litter++;
 
 	if (l && l->again) {
 		int r = fault(t, at, access);

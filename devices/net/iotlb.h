@@ -27,6 +27,10 @@ struct vhost_kernel;
  * the two queues stands at one of them at most. */
 #define IOTLB_LOST_MAX 8
 
+/* The kernel keeps a question until it is answered.  With so many that have
+ * not been, iotlb_littered(). */
+#define IOTLB_LITTER_MAX 1024
+
 struct iotlb_lost {
 	iova_t at;
 	unsigned access; /* 0: none */
@@ -40,6 +44,7 @@ struct iotlb {
 	_Atomic bool live;
 	struct iotlb_lost lost[IOTLB_LOST_MAX];
 	unsigned next_lost;
+	unsigned litter; /* questions without an answer */
 	uint64_t misses, updates;
 	_Atomic uint64_t invalidations;
 };
@@ -48,9 +53,18 @@ struct iotlb {
 void iotlb_init(struct iotlb *t, struct vhost_kernel *kernel, int fd,
 		struct dma *dma);
 
-/* From here on the kernel may have translations; none any more. */
+/*
+ * iotlb_begin - from here on the kernel may have translations.
+ * iotlb_end - none any more, and it forgets what it has asked; nothing is
+ * being served.
+ * iotlb_littered - it is time to end and to begin once more.
+ */
 void iotlb_begin(struct iotlb *t);
 void iotlb_end(struct iotlb *t);
+static inline bool iotlb_littered(const struct iotlb *t)
+{
+	return t->litter >= IOTLB_LITTER_MAX;
+}
 
 /*
  * iotlb_give - translations of all of a range, before they are asked for.

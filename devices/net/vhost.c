@@ -150,7 +150,7 @@ static int begin_pair(struct vhost_pair *p)
 
 static void end_pair(struct vhost_pair *p)
 {
-	if (p->served == 0)
+	if (p->served == 0 && p->vhost->translated)
 		iotlb_end(&p->iotlb);
 }
 
@@ -305,6 +305,14 @@ static void kick_pair(struct vhost_pair *p)
 		eventfd_signal(vq_of(&p->queues[i])->kick_fd);
 }
 
+static void begin_again(struct vhost_pair *p)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++)
+		net_vhost_end(p->vhost, p->queues[i].index);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++)
+		net_vhost_serve(p->vhost, p->queues[i].index);
+}
+
 static void on_miss(struct loop_watch *w, uint32_t events)
 {
 	struct vhost_pair *p = container_of(w, struct vhost_pair, misses);
@@ -323,6 +331,8 @@ static void on_miss(struct loop_watch *w, uint32_t events)
 		loop_watch_set(w, 0);
 		virtio_broken(d, "vhost-net's IOTLB fails: error %d", -r);
 	}
+	if (p->served > 0 && iotlb_littered(&p->iotlb))
+		begin_again(p);
 }
 
 static void on_gone(struct dma_listener *l, const struct range *r, unsigned n)

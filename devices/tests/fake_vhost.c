@@ -236,6 +236,12 @@ static int message_locked(struct fake_vhost *v, struct fv_pair *p,
 		return -EFAULT;
 	switch (e->type) {
 	case VHOST_IOTLB_UPDATE:
+		if (e->perm == 0) {
+			ck_assert_int_eq(p->rings[0].backend, -1);
+			ck_assert_int_eq(p->rings[1].backend, -1);
+			p->cleared += last == ~UINT64_C(0);
+			return 0;
+		}
 		note_locked(v, p, FV_UPDATE, 0, 0);
 		ck_assert_uint_lt(p->nentries, FV_ENTRIES);
 		p->entries[p->nentries++] = (struct fv_entry){
@@ -373,6 +379,16 @@ unsigned fv_updates(struct fake_vhost *v, unsigned p)
 
 	pthread_mutex_lock(&v->lock);
 	n = v->pairs[p].updates;
+	pthread_mutex_unlock(&v->lock);
+	return n;
+}
+
+unsigned fv_cleared(struct fake_vhost *v, unsigned p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&v->lock);
+	n = v->pairs[p].cleared;
 	pthread_mutex_unlock(&v->lock);
 	return n;
 }

@@ -49,6 +49,7 @@ struct fv_pair {
 	unsigned nentries;
 	struct fv_entry entries[FV_ENTRIES];
 	unsigned updates, invalidations;
+	unsigned cleared; /* times that it was made to forget questions */
 };
 
 struct fv_event {
@@ -94,6 +95,7 @@ void fv_miss(struct fake_vhost *v, unsigned p, iova_t at, unsigned access);
 /* Can it reach @at?  Return: the host's address; 0. */
 uint64_t fv_reach(struct fake_vhost *v, unsigned p, iova_t at, unsigned access);
 unsigned fv_updates(struct fake_vhost *v, unsigned p);
+unsigned fv_cleared(struct fake_vhost *v, unsigned p);
 unsigned fv_invalidations(struct fake_vhost *v, unsigned p);
 
 /* Number of the last event of a kind; asserts that there is one. */

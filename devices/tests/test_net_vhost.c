@@ -15,6 +15,7 @@
 #include "core/err.h"
 #include "core/fd.h"
 #include "devices/net/device.h"
+#include "devices/net/iotlb.h"
 #include "devices/net/vhost_kernel.h"
 #include "devices/tests/dev_fixture.h"
 #include "devices/tests/fake_vhost.h"
@@ -610,6 +611,12 @@ static bool looks_again(void *arg)
 	return eventfd_clear(f.d->vqs[TX].kick_fd);
 }
 
+static bool is_cleared(void *arg)
+{
+	(void)arg;
+	return fv_cleared(&kernel, 0) > 0;
+}
+
 START_TEST(an_address_without_a_mapping_is_a_fault_and_has_no_answer)
 {
 	unsigned updates;
@@ -670,6 +677,40 @@ START_TEST(a_miss_that_came_too_late_is_no_fault)
 	}
 	ck_assert_uint_eq(fake_dma_faults(&f.view), 0);
 	ck_assert(!fix_is_broken(&f));
+	down();
+}
+END_TEST
+
+/* Each is a piece of the host's memory, as long as it waits. */
+START_TEST(questions_without_an_answer_are_cleared_when_there_are_many)
+{
+	up(BEHIND);
+	for (unsigned i = 0; i < IOTLB_LITTER_MAX; i++) {
+		(void)eventfd_clear(f.d->vqs[TX].kick_fd);
+		fv_miss(&kernel, 0, FIX_NOWHERE + i * FAKE_DMA_PAGE,
+			VHOST_ACCESS_RO);
+		if (i % 16 == 0)
+			fix_until(&f, looks_again, NULL);
+	}
+	fix_until(&f, is_cleared, NULL);
+	fix_until(&f, is_served, NULL);
+	ck_assert(!fix_is_broken(&f));
+	ck_assert_uint_eq(fake_dma_faults(&f.view), 0);
+	down();
+}
+END_TEST
+
+START_TEST(what_the_kernel_asks_too_late_is_cleared_at_the_end)
+{
+	up(BEHIND);
+	reset_device();
+	ck_assert_uint_eq(fv_cleared(&kernel, 0), 0);
+	fix_start(&f, MRG);
+	fix_lock(&f);
+	fv_miss(&kernel, 0, FIX_NOWHERE, VHOST_ACCESS_RO);
+	virtio_reset(f.d);
+	fix_unlock(&f);
+	ck_assert_uint_eq(fv_cleared(&kernel, 0), 1);
 	down();
 }
 END_TEST
@@ -935,6 +976,9 @@ int main(void)
 		t, an_address_without_a_mapping_is_a_fault_and_has_no_answer);
 	tcase_add_test(t, a_mapping_without_the_permission_is_a_fault_too);
 	tcase_add_test(t, a_miss_that_came_too_late_is_no_fault);
+	tcase_add_test(
+		t, questions_without_an_answer_are_cleared_when_there_are_many);
+	tcase_add_test(t, what_the_kernel_asks_too_late_is_cleared_at_the_end);
 	tcase_add_test(t,
 		       what_is_unmapped_is_forgotten_before_the_unmap_is_done);
 	tcase_add_test(t, all_of_the_space_can_be_forgotten);
