@@ -408,11 +408,11 @@ void view_free(struct iommu_view *v)
 
 void view_add_stats(const struct iommu_view *v, struct iommu_stats *s)
 {
-	uint64_t recalled =
-		(counter_get(&v->recall.uses) - counter_get(&v->recall.vain)) /
-		RECALL_USE;
-	uint64_t all = counter_get(&v->stats.translations) + recalled;
 	/* They go on while we read. */
+	uint64_t uses = counter_get(&v->recall.uses);
+	uint64_t vain = min_u64(counter_get(&v->recall.vain), uses);
+	uint64_t all = counter_get(&v->stats.translations) +
+		       (uses - vain) / RECALL_USE;
 	uint64_t misses = min_u64(counter_get(&v->stats.misses), all);
 
 	s->translations += all;

@@ -227,6 +227,18 @@ START_TEST(state_tells_domains_and_counters)
 }
 END_TEST
 
+/* A use in vain, of which whoever sums has met the second number only. */
+START_TEST(counters_that_go_on_while_they_are_summed_do_not_wrap)
+{
+	struct iommu_endpoint_state s;
+
+	recall_in_vain(rig.dma[1]->recall);
+	ck_assert(iommu_endpoint_state(rig.i, 0, &s));
+	ck_assert_uint_eq(s.translations, 0);
+	ck_assert_uint_eq(s.cache_hits, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("iommu/snapshot");
@@ -246,6 +258,8 @@ int main(void)
 	tcase_add_test(tc, mappings_come_in_pages);
 	tcase_add_test(tc, mapping_that_ends_at_the_top_is_the_last);
 	tcase_add_test(tc, state_tells_domains_and_counters);
+	tcase_add_test(tc,
+		       counters_that_go_on_while_they_are_summed_do_not_wrap);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
