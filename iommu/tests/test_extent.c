@@ -228,6 +228,66 @@ START_TEST(whatever_takes_translations_away_tells_the_listener)
 	ck_assert_int_eq(keep(0x1000, DMA_READ), 0);
 	iommu_reset(rig.i);
 	ck_assert_uint_eq(kept(), 0);
+
+	iommu_set_bypass(rig.i, true);
+	ck_assert_int_eq(keep(0x1000, DMA_READ), 0);
+	iommu_power_on_reset(rig.i);
+	ck_assert_uint_eq(kept(), 0);
+	ck_assert_int_eq(error_of(0x1000, DMA_READ), -EFAULT);
+}
+END_TEST
+
+/* What others lose is not its business, were it in the same domain. */
+START_TEST(a_listener_is_told_of_its_own_endpoint_alone)
+{
+	map(0x1000, PAGE, 0x8000, RW);
+	ck_assert_int_eq(keep(0x1000, DMA_READ), 0);
+	ck_assert_int_eq(iommu_attach(rig.i, 2, 2, false), IOMMU_OK);
+	ck_assert_int_eq(iommu_map(rig.i, 2, 0x1000, 0x1fff, 0, RW), IOMMU_OK);
+	ck_assert_int_eq(iommu_unmap(rig.i, 2, 0x1000, 0x1fff), IOMMU_OK);
+	ck_assert_int_eq(iommu_attach(rig.i, 1, 2, false), IOMMU_OK);
+	ck_assert_int_eq(iommu_detach(rig.i, 1, 2), IOMMU_OK);
+	iommu_set_bypass(rig.i, true);
+	iommu_set_bypass(rig.i, false);
+	ck_assert_uint_eq(kept(), 1);
+}
+END_TEST
+
+/* However many there are, and wherever in their list it is. */
+START_TEST(a_listener_of_one_view_hears_beside_other_views)
+{
+	struct dma *others[3];
+	uint64_t word;
+
+	for (unsigned k = 0; k < 3; k++) {
+		ck_assert_int_eq(iommu_endpoint_view(rig.ep[1], &others[k]), 0);
+		map(0x1000, PAGE, 0x8000, RW);
+		ck_assert_int_eq(keep(0x1000, DMA_READ), 0);
+		ck_assert_int_eq(dma_read(others[k], 0x1000, &word, 8), 0);
+		unmap(0x1000, PAGE);
+		ck_assert_uint_eq(kept(), 0);
+		ck_assert_int_eq(dma_read(others[k], 0x1000, &word, 8),
+				 -EFAULT);
+	}
+}
+END_TEST
+
+/* Big leaves, and a hole between two. */
+START_TEST(an_unmap_of_several_mappings_tells_of_each)
+{
+	map(GIB(1), MIB(4), MIB(4), RW);
+	map(GIB(1) + MIB(4), PAGE, MIB(1), RW);
+	map(GIB(1) + MIB(8), PAGE, MIB(1), IOMMU_MAP_READ);
+	map(GIB(1) + MIB(8) + PAGE, PAGE, MIB(1), RW);
+	ck_assert_int_eq(keep(GIB(1) + MIB(3), DMA_READ), 0);
+	ck_assert_int_eq(keep(GIB(1) + MIB(4), DMA_READ), 0);
+	ck_assert_int_eq(keep(GIB(1) + MIB(8), DMA_READ), 0);
+	ck_assert_int_eq(keep(GIB(1) + MIB(8) + PAGE, DMA_READ), 0);
+	ck_assert_uint_eq(kept(), 4);
+	unmap(GIB(1), MIB(8) + PAGE);
+	ck_assert_uint_eq(kept(), 1);
+	unmap(0, GIB(2));
+	ck_assert_uint_eq(kept(), 0);
 }
 END_TEST
 
@@ -330,6 +390,9 @@ int main(void)
 	tcase_add_test(
 		t, an_unmap_tells_the_listener_and_of_other_pages_it_does_not);
 	tcase_add_test(t, whatever_takes_translations_away_tells_the_listener);
+	tcase_add_test(t, a_listener_is_told_of_its_own_endpoint_alone);
+	tcase_add_test(t, a_listener_of_one_view_hears_beside_other_views);
+	tcase_add_test(t, an_unmap_of_several_mappings_tells_of_each);
 	tcase_add_test(t, a_listener_is_told_when_the_machine_stops);
 	tcase_add_test(t, after_an_extent_the_short_way_knows_what_has_gone);
 	tcase_add_test(t, what_is_kept_is_mapped_however_both_race);
