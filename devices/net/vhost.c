@@ -14,6 +14,12 @@
 #include "devices/net/iotlb.h"
 #include "devices/net/vhost_kernel.h"
 
+/*
+ * A tap that goes wakes who waits for frames alone, and that is the kernel
+ * now: so it is looked for.
+ */
+#define LOOK_PERIOD_NS UINT64_C(1000000000)
+
 /* Of the driver's features those that say how rings are read. */
 #define RING_FEATURES (VHOST_FEATURES | VHOST_FEATURES_IOMMU)
 
@@ -41,7 +47,8 @@ struct net_vhost {
 	struct net *net;
 	struct dma *dma;
 	struct dma_listener listener;
-	bool translated; /* behind an IOMMU */
+	struct loop_timer look; /* whether the tap is still there */
+	bool translated;	/* behind an IOMMU */
 	bool abandoned;
 	unsigned served; /* queues */
 	unsigned npairs;
@@ -205,8 +212,10 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi)
 	vq_unwatch(vq_of(q));
 	q->served = true;
 	p->served++;
-	if (v->served++ == 0)
+	if (v->served++ == 0) {
 		virtio_inflight_begin(d);
+		loop_timer_set(&v->look, LOOK_PERIOD_NS);
+	}
 	/* What was rung on the way here. */
 	eventfd_signal(vq_of(q)->kick_fd);
 	if (q->owed)
@@ -286,15 +295,30 @@ static bool tap_is_gone(const struct net *n, unsigned pair)
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
 }
 
-/* The ring or a buffer is not as it should be, or the tap has gone: that is
- * for the tap's own watch. */
+static void on_look(struct loop_timer *t)
+{
+	struct net_vhost *v = container_of(t, struct net_vhost, look);
+
+	if (v->served == 0)
+		return;
+	if (tap_is_gone(v->net, 0))
+		net_lost(v->net, EPIPE);
+	else
+		loop_timer_set(t, LOOK_PERIOD_NS);
+}
+
+/* The ring or a buffer is not as it should be, or the tap has gone. */
 static void on_trouble(struct loop_watch *w, uint32_t events)
 {
 	struct vhost_queue *q = container_of(w, struct vhost_queue, trouble);
 	struct net *n = q->vhost->net;
 
 	(void)events;
-	if (q->served && !tap_is_gone(n, q->index / 2))
+	if (!q->served)
+		return;
+	if (tap_is_gone(n, q->index / 2))
+		net_lost(n, EPIPE);
+	else
 		virtio_broken(&n->dev, "queue %u: vhost-net cannot read it",
 			      q->index);
 }
@@ -442,6 +466,9 @@ int net_vhost_attach(struct net_vhost *v, struct net *n)
 	v->net = n;
 	if (v->translated)
 		v->dma->listener = &v->listener;
+	v->look.fn = on_look;
+	v->look.lock = &n->dev.lock;
+	r = loop_timer_add(n->dev.loop, &v->look);
 	for (unsigned i = 0; r == 0 && i < v->npairs; i++)
 		r = watch_pair(v, &v->pairs[i]);
 	return r;
@@ -453,6 +480,7 @@ void net_vhost_detach(struct net_vhost *v)
 		return;
 	if (v->dma->listener == &v->listener)
 		v->dma->listener = NULL;
+	loop_timer_del(&v->look);
 	for (unsigned i = 0; i < v->npairs; i++)
 		loop_watch_del(&v->pairs[i].misses);
 	for (unsigned qi = 0; qi < 2 * v->npairs; qi++) {
