@@ -150,6 +150,26 @@ static int packet_socket(const char *name)
 	return fd;
 }
 
+/*
+ * Somebody has opened the tap: the kernel finds that out a little later, and
+ * drops what is sent before.
+ */
+static void wait_for_carrier(const char *name)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = {0};
+
+	(void)snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	do {
+		sched_yield();
+		ck_assert_int_eq(ioctl(fd, SIOCGIFFLAGS, &r), 0);
+	} while (!(r.ifr_flags & IFF_RUNNING));
+	/* It says so before it is ready, but with the lock that this wants. */
+	r.ifr_qlen = 1000;
+	ck_assert_int_eq(ioctl(fd, SIOCSIFTXQLEN, &r), 0);
+	close(fd);
+}
+
 static bool link_is_down(void *arg)
 {
 	struct net_config_wire w;
@@ -171,6 +191,7 @@ START_TEST(frames_pass_a_tap_both_ways)
 	ck_assert_msg(up(&c) == 0, "%s", err.msg);
 	ck_assert_uint_eq(le16_load(f.d->config + 10), 9000);
 	p.fd = packet_socket("one0");
+	wait_for_carrier("one0");
 	add_buffers(32, at);
 	ck_assert_int_eq(send(p.fd, frame, sizeof(frame), 0), sizeof(frame));
 	ck_assert_uint_eq(wait_for_type(at, 32, 0x88b5, got), sizeof(frame));
@@ -216,6 +237,7 @@ static void send_to_other(int packets)
 	static uint8_t frame[100] = {2, 0, 0, 0, 0, 9,	  2,
 				     0, 0, 0, 0, 2, 0x88, 0xb5};
 
+	wait_for_carrier("one0");
 	ck_assert_int_eq(send(packets, frame, sizeof(frame), 0), sizeof(frame));
 }
 
