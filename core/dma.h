@@ -74,6 +74,11 @@ struct dma_listener {
 	 * device has forgotten them, and no access by them is under way: an
 	 * UNMAP completes after it.
 	 *
+	 * If a stop of the machine breaks the wait for a hold, this is called
+	 * at once, and what was found under that hold may still come after it:
+	 * the UNMAP has failed then, and the device is reset before it runs
+	 * again.
+	 *
 	 * Threads: any; not under the device's lock, nor may it wait for that.
 	 */
 	void (*gone)(struct dma_listener *l, const struct range *r, unsigned n);
