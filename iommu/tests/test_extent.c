@@ -10,6 +10,7 @@
 
 #include "core/bits.h"
 #include "iommu/notice.h"
+#include "iommu/pgtable.h"
 #include "iommu/tests/rig.h"
 
 #define KEPT_MAX 512
@@ -291,6 +292,32 @@ START_TEST(an_unmap_of_several_mappings_tells_of_each)
 }
 END_TEST
 
+/* The device may have met the pages that were entered before there was no more
+ * memory. */
+START_TEST(a_map_that_fails_half_way_tells_of_that_half)
+{
+	struct iommu_config config = rig_config();
+
+	rig_fini(&rig);
+	config.max_memory = 2 * sizeof(struct pt_node);
+	rig_init(&rig, &config);
+	rig.dma[1]->listener = &cache.listener;
+	ck_assert_int_eq(iommu_attach(rig.i, 1, 1, false), IOMMU_OK);
+	map(0, PAGE, 0x1000, RW);
+	ck_assert_int_eq(keep(0, DMA_READ), 0);
+	cache.kept[cache.n++] = (struct dma_extent){
+		.first = MIB(2) - PAGE,
+		.last = MIB(2) - 1,
+	};
+	/* Pages, a leaf of 2 MiB, and pages, for which a third node lacks. */
+	ck_assert_int_eq(iommu_map(rig.i, 1, MIB(2) - PAGE, MIB(4) + PAGE - 1,
+				   0, RW),
+			 IOMMU_NOMEM);
+	ck_assert_uint_eq(kept(), 1);
+	ck_assert_uint_eq(cache.kept[0].first, 0);
+}
+END_TEST
+
 /* Even if nobody waits for holds any more. */
 START_TEST(a_listener_is_told_when_the_machine_stops)
 {
@@ -393,6 +420,7 @@ int main(void)
 	tcase_add_test(t, a_listener_is_told_of_its_own_endpoint_alone);
 	tcase_add_test(t, a_listener_of_one_view_hears_beside_other_views);
 	tcase_add_test(t, an_unmap_of_several_mappings_tells_of_each);
+	tcase_add_test(t, a_map_that_fails_half_way_tells_of_that_half);
 	tcase_add_test(t, a_listener_is_told_when_the_machine_stops);
 	tcase_add_test(t, after_an_extent_the_short_way_knows_what_has_gone);
 	tcase_add_test(t, what_is_kept_is_mapped_however_both_race);
