@@ -161,7 +161,8 @@ END_TEST
 static bool is_throttled(void *arg)
 {
 	(void)arg;
-	return f.dev.d->vqs[0].stats.throttled > 0 && virtio_flight(f.dev.d) == 0;
+	return f.dev.d->vqs[0].stats.throttled > 0 &&
+	       virtio_flight(f.dev.d) == 0;
 }
 
 /* One in a hundred seconds: an UNMAP would not wait for it, nor a reset. */
