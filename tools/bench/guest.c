@@ -10,8 +10,8 @@
  * where these are 4 KiB).  "halt" is the last one.
  *
  * With bench=rate instead: pairs of marks around random reads of the disk, and
- * with bench=devices around those, writes, large blocks and the network
- * (guest_rate.h, guest_net.h).  With "-count" behind it the second mark of each
+ * with bench=devices around those, writes, large blocks and the network, with
+ * bench=net around the network alone (guest_rate.h, guest_net.h).  With "-count" behind it the second mark of each
  * pair says what the kernel did meanwhile (guest_count.h).
  *
  * Linked statically, so that nothing has to be looked up and loaded.
@@ -129,17 +129,20 @@ static void own_console(void)
 static bool measure(const char *bench, int fd)
 {
 	const bool devices = strncmp(bench, "devices", 7) == 0;
+	const bool net = strncmp(bench, "net", 3) == 0;
 
-	if (!devices && strncmp(bench, "rate", 4) != 0)
+	if (!devices && !net && strncmp(bench, "rate", 4) != 0)
 		return false;
 	if (strstr(bench, "-count"))
 		count_open();
-	rate_reads(fd);
+	if (!net)
+		rate_reads(fd);
 	if (devices) {
 		rate_writes(fd);
 		rate_sequential(fd);
-		net_measure();
 	}
+	if (devices || net)
+		net_measure();
 	return true;
 }
 
