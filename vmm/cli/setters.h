@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct err;
+struct mach_reserved;
 struct settings;
 
 /* @value outlives the settings; NULL only for flags: there was none. */
@@ -71,11 +72,16 @@ int set_help(struct settings *s, const char *value, struct err *err);
 int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 		      const struct option_key *keys, size_t n, struct err *err);
 
+/* "START-END:msi" or "START-END:reserved", in front of what @list has; @s keeps
+ * it. */
+int setters_add_reserved(struct settings *s, const char *value,
+			 const struct mach_reserved **list, struct err *err);
+
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  15
 #define IOMMU_KEYS 8
-#define FS_KEYS	   4
-#define VSOCK_KEYS 3
+#define FS_KEYS	   5
+#define VSOCK_KEYS 4
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
 extern const struct option_key fs_keys[FS_KEYS];
@@ -88,7 +94,7 @@ int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_vsock(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
 /* setters_net.c */
-#define NET_KEYS 12
+#define NET_KEYS 13
 extern const struct option_key net_keys[NET_KEYS];
 int set_net(struct settings *s, const char *value, struct err *err);
 

@@ -94,9 +94,8 @@ static int read_switch(const char *value, bool allow_auto,
 	return r;
 }
 
-/* "START-END:msi" or "START-END:reserved", in front of what @list has. */
-static int add_reserved(struct settings *s, const char *value,
-			const struct mach_reserved **list, struct err *err)
+int setters_add_reserved(struct settings *s, const char *value,
+			 const struct mach_reserved **list, struct err *err)
 {
 	static const char *const kinds[] = {"reserved", "msi"};
 	const char *colon = strchr(value, ':');
@@ -203,7 +202,7 @@ static int set_disk_id(struct settings *s, const char *value, struct err *err)
 static int set_disk_reserved(struct settings *s, const char *value,
 			     struct err *err)
 {
-	return add_reserved(s, value, &new_disk(s)->reserved, err);
+	return setters_add_reserved(s, value, &new_disk(s)->reserved, err);
 }
 
 static int set_disk_transport(struct settings *s, const char *value,
@@ -335,11 +334,18 @@ static int set_fs_iommu(struct settings *s, const char *value, struct err *err)
 	return read_switch(value, false, &new_share(s)->iommu, err);
 }
 
+static int set_fs_reserved(struct settings *s, const char *value,
+			   struct err *err)
+{
+	return setters_add_reserved(s, value, &new_share(s)->reserved, err);
+}
+
 const struct option_key fs_keys[FS_KEYS] = {
 	{"path", "DIR", set_fs_path},
 	{"tag", "NAME", set_fs_tag},
 	{"ro", "on|off", set_fs_ro},
 	{"iommu", "on|off", set_fs_iommu},
+	{"reserved", "START-END:msi|reserved", set_fs_reserved},
 };
 
 int set_fs(struct settings *s, const char *value, struct err *err)
@@ -385,10 +391,17 @@ static int set_vsock_iommu(struct settings *s, const char *value,
 	return read_switch(value, false, &s->machine.vsock.iommu, err);
 }
 
+static int set_vsock_reserved(struct settings *s, const char *value,
+			      struct err *err)
+{
+	return setters_add_reserved(s, value, &s->machine.vsock.reserved, err);
+}
+
 const struct option_key vsock_keys[VSOCK_KEYS] = {
 	{"path", "PATH", set_vsock_path},
 	{"cid", "N", set_vsock_cid},
 	{"iommu", "on|off", set_vsock_iommu},
+	{"reserved", "START-END:msi|reserved", set_vsock_reserved},
 };
 
 int set_vsock(struct settings *s, const char *value, struct err *err)
@@ -450,7 +463,7 @@ static int set_iommu_console(struct settings *s, const char *value,
 static int set_iommu_reserved(struct settings *s, const char *value,
 			      struct err *err)
 {
-	return add_reserved(s, value, &s->machine.iommu.reserved, err);
+	return setters_add_reserved(s, value, &s->machine.iommu.reserved, err);
 }
 
 static int set_iommu_max_memory(struct settings *s, const char *value,

@@ -200,6 +200,12 @@ static int set_net_iommu(struct settings *s, const char *value, struct err *err)
 	return r;
 }
 
+static int set_net_reserved(struct settings *s, const char *value,
+			    struct err *err)
+{
+	return setters_add_reserved(s, value, &new_net(s)->reserved, err);
+}
+
 static int set_net_passt(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &new_net(s)->program, err);
@@ -217,6 +223,7 @@ const struct option_key net_keys[NET_KEYS] = {
 	{"queues", "N", set_net_queues},
 	{"vhost", "on|off|auto", set_net_vhost},
 	{"iommu", "on|off", set_net_iommu},
+	{"reserved", "START-END:msi|reserved", set_net_reserved},
 	{"passt", "FILE", set_net_passt},
 };
 

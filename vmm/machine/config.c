@@ -54,7 +54,7 @@ static int overlaps(const char *who, const struct mach_reserved *a,
  * The lists @own and @base, either of which may be NULL, as one endpoint's: no
  * overlap, one MSI range in each at most, and not too many.  An MSI range in
  * @own takes the place of the one in @base.
- * @who: "--iommu" or the disk
+ * @who: "--iommu" or the device
  */
 static int check_reserved(const char *who, const struct mach_reserved *own,
 			  const struct mach_reserved *base, struct err *err)
@@ -93,18 +93,19 @@ static int check_reserved(const char *who, const struct mach_reserved *own,
 	return 0;
 }
 
-static int check_disk_reserved(const struct mach_config *c,
-			       const struct mach_disk *d, struct err *err)
+/* Of one device, @who; @iommu: its wish. */
+static int check_own_reserved(const struct mach_config *c, const char *who,
+			      enum mach_switch iommu,
+			      const struct mach_reserved *own, struct err *err)
 {
-	char who[128];
-
-	(void)snprintf(who, sizeof(who), "--disk '%.100s'", mach_disk_name(d));
-	if (d->iommu == MACH_OFF || c->iommu.on == MACH_OFF)
+	if (!own)
+		return 0;
+	if (iommu == MACH_OFF || c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL,
-			       "%s: reserved ranges, but the disk is outside "
+			       "%s: reserved ranges, but the device is outside "
 			       "the IOMMU",
 			       who);
-	return check_reserved(who, d->reserved, c->iommu.reserved, err);
+	return check_reserved(who, own, c->iommu.reserved, err);
 }
 
 static int check_served(const struct mach_disk *d, struct err *err)
@@ -131,6 +132,8 @@ static int check_served(const struct mach_disk *d, struct err *err)
 static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		      struct err *err)
 {
+	char who[128];
+
 	if (d->iommu == MACH_ON && c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL,
 			       "--disk '%s': iommu=on, but --iommu is off",
@@ -154,7 +157,8 @@ static int check_disk(const struct mach_config *c, const struct mach_disk *d,
 		if (r < 0)
 			return r;
 	}
-	return d->reserved ? check_disk_reserved(c, d, err) : 0;
+	(void)snprintf(who, sizeof(who), "--disk '%.100s'", mach_disk_name(d));
+	return check_own_reserved(c, who, d->iommu, d->reserved, err);
 }
 
 static int check_poll_time(const struct mach_config *c, const char *name,
@@ -201,28 +205,35 @@ static unsigned count_mmio(const struct mach_config *c)
 	return n;
 }
 
+static int check_share(const struct mach_config *c, unsigned index,
+		       struct err *err)
+{
+	const struct mach_share *s = &c->shares[index];
+	char who[128];
+
+	(void)snprintf(who, sizeof(who), "--fs '%.100s'", s->path);
+	if (s->iommu == MACH_ON && c->iommu.on == MACH_OFF)
+		return err_set(err, EINVAL, "%s: iommu=on, but --iommu is off",
+			       who);
+	for (unsigned i = 0; i < index; i++) {
+		if (strcmp(c->shares[i].tag, s->tag) == 0)
+			return err_set(err, EINVAL,
+				       "%s: there is a tag '%.40s' already",
+				       who, s->tag);
+	}
+	return check_own_reserved(c, who, s->iommu, s->reserved, err);
+}
+
 static int check_shares(const struct mach_config *c, struct err *err)
 {
+	int r = 0;
+
 	if (c->nshares > MACH_SHARES_MAX)
 		return err_set(err, EINVAL, "--fs: %u shares, at most %d fit",
 			       c->nshares, MACH_SHARES_MAX);
-	for (unsigned i = 0; i < c->nshares; i++) {
-		const struct mach_share *s = &c->shares[i];
-
-		if (s->iommu == MACH_ON && c->iommu.on == MACH_OFF)
-			return err_set(err, EINVAL,
-				       "--fs '%s': iommu=on, but --iommu is "
-				       "off",
-				       s->path);
-		for (unsigned j = 0; j < i; j++) {
-			if (strcmp(c->shares[j].tag, s->tag) == 0)
-				return err_set(err, EINVAL,
-					       "--fs '%s': there is a tag "
-					       "'%.40s' already",
-					       s->path, s->tag);
-		}
-	}
-	return 0;
+	for (unsigned i = 0; r == 0 && i < c->nshares; i++)
+		r = check_share(c, i, err);
+	return r;
 }
 
 static int check_net(const struct mach_config *c, const struct mach_net *n,
@@ -245,7 +256,7 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 		return err_set(err, EINVAL,
 			       "--net: a mac whose first byte is odd is that "
 			       "of a group");
-	return 0;
+	return check_own_reserved(c, "--net", n->iommu, n->reserved, err);
 }
 
 static int check_nets(const struct mach_config *c, struct err *err)
@@ -280,7 +291,7 @@ static int check_vsock(const struct mach_config *c, struct err *err)
 	if (v->iommu == MACH_ON && c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL,
 			       "--vsock: iommu=on, but --iommu is off");
-	return 0;
+	return check_own_reserved(c, "--vsock", v->iommu, v->reserved, err);
 }
 
 /* Disks come from below, the others from above. */

@@ -113,7 +113,8 @@ struct mach_share {
 	const char *tag; /* what the guest mounts; at most 36 bytes */
 	bool readonly;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
-	const char *server;	/* virtiofsd; NULL: the one installed */
+	const struct mach_reserved *reserved; /* besides those of all */
+	const char *server; /* virtiofsd; NULL: the one installed */
 };
 
 enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP };
@@ -141,7 +142,8 @@ struct mach_net {
 	struct mach_forward forwards[MACH_FORWARDS_MAX]; /* user */
 	unsigned nforwards;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
-	const char *program;	/* passt; NULL: the one installed */
+	const struct mach_reserved *reserved; /* besides those of all */
+	const char *program; /* passt; NULL: the one installed */
 };
 
 /* Sockets between guest and host: devices/vsock.h. */
@@ -149,6 +151,7 @@ struct mach_vsock {
 	const char *path; /* NULL: none */
 	uint32_t cid;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
+	const struct mach_reserved *reserved; /* besides those of all */
 };
 
 struct mach_config {

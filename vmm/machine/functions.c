@@ -335,6 +335,7 @@ static int add_share(struct mach *m, unsigned index, struct err *err)
 
 	snprintf(name, sizeof(name), "fs%u", index);
 	f = next_func(m, SLOT_SHARES - index, name);
+	f->reserved = s->reserved;
 	if (behind_iommu(m, s->iommu, true))
 		r = manage(m, f, err);
 	if (r < 0)
@@ -356,6 +357,7 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 
 	snprintf(name, sizeof(name), "net%u", index);
 	f = next_func(m, SLOT_NETS + index, name);
+	f->reserved = n->reserved;
 	if (behind_iommu(m, n->iommu, true))
 		r = manage(m, f, err);
 	if (r < 0)
@@ -385,6 +387,7 @@ static int add_vsock(struct mach *m, struct err *err)
 	struct virtio_dev_env env;
 	int r = 0;
 
+	f->reserved = m->config.vsock.reserved;
 	if (behind_iommu(m, m->config.vsock.iommu, true))
 		r = manage(m, f, err);
 	if (r < 0)

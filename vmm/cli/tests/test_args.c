@@ -306,7 +306,13 @@ START_TEST(reserved_ranges_add_up)
 	const struct mach_reserved *r;
 
 	good("--iommu", "on,reserved=0x1000-0x1fff:reserved", "--iommu",
-	     "reserved=16-31:msi", "--disk", "a,reserved=5-6:reserved");
+	     "reserved=16-31:msi", "--disk", "a,reserved=5-6:reserved", "--fs",
+	     "/,tag=a,reserved=7-8:reserved", "--net",
+	     "user,reserved=9-10:reserved", "--vsock",
+	     "v,reserved=11-12:reserved");
+	ck_assert_uint_eq(s.machine.shares[0].reserved->first, 7);
+	ck_assert_uint_eq(s.machine.nets[0].reserved->first, 9);
+	ck_assert_uint_eq(s.machine.vsock.reserved->first, 11);
 	r = s.machine.iommu.reserved;
 	ck_assert(r->first == 16 && r->last == 31 && r->msi);
 	r = r->next;

@@ -663,8 +663,25 @@ START_TEST(reserved_ranges_that_collide_are_refused)
 	assert_refused(EINVAL,
 		       "--disk 'x.img': reserved ranges overlap at 0x1000");
 	config.disks[0].iommu = MACH_OFF;
-	assert_refused(EINVAL, "--disk 'x.img': reserved ranges, but the disk "
+	assert_refused(EINVAL,
+		       "--disk 'x.img': reserved ranges, but the device "
+		       "is outside the IOMMU");
+	config.ndisks = 0;
+	config.iommu.on = MACH_OFF;
+	add_share("/tmp", "a");
+	config.shares[0].reserved = low;
+	assert_refused(EINVAL, "--fs '/tmp': reserved ranges, but the device "
 			       "is outside the IOMMU");
+	config.nshares = 0;
+	config.vsock = (struct mach_vsock){"v", 3, MACH_AUTO, low};
+	assert_refused(EINVAL, "--vsock: reserved ranges, but the device is "
+			       "outside the IOMMU");
+	config.vsock.path = NULL;
+	config.iommu.on = MACH_ON;
+	config.nnets = 1;
+	mach_net_init(&config.nets[0], MACH_NET_USER);
+	config.nets[0].reserved = low;
+	assert_refused(EINVAL, "--net: reserved ranges overlap at 0x1000");
 }
 END_TEST
 
