@@ -10,8 +10,9 @@
  * where these are 4 KiB).  "halt" is the last one.
  *
  * With bench=rate instead: pairs of marks around random reads of the disk, and
- * with bench=devices around those, writes, large blocks and the network, with
- * bench=net around the network alone (guest_rate.h, guest_net.h).  With "-count" behind it the second mark of each
+ * with bench=devices around those, writes and the network, with bench=net around
+ * the network alone, with bench=large around large blocks, for which there has
+ * to be a huge page (guest_rate.h, guest_net.h).  With "-count" behind it the second mark of each
  * pair says what the kernel did meanwhile (guest_count.h).
  *
  * Linked statically, so that nothing has to be looked up and loaded.
@@ -38,6 +39,7 @@
 #define READ_MAX	(1u << 20)
 #define REST_MS		2000
 #define DISK_TIMEOUT_MS 30000
+#define CARD_TIMEOUT_MS 30000
 
 static void rest(long ms)
 {
@@ -125,22 +127,30 @@ static void own_console(void)
 		close(fd);
 }
 
+static bool begins(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
 /* Return: was it @bench? */
 static bool measure(const char *bench, int fd)
 {
-	const bool devices = strncmp(bench, "devices", 7) == 0;
-	const bool net = strncmp(bench, "net", 3) == 0;
+	const bool devices = begins(bench, "devices");
+	const bool large = begins(bench, "large");
+	const bool net = begins(bench, "net");
 
-	if (!devices && !net && strncmp(bench, "rate", 4) != 0)
+	if (!devices && !large && !net && !begins(bench, "rate"))
 		return false;
 	if (strstr(bench, "-count"))
 		count_open();
+	if (large) {
+		rate_sequential(fd);
+		return true;
+	}
 	if (!net)
 		rate_reads(fd);
-	if (devices) {
+	if (devices)
 		rate_writes(fd);
-		rate_sequential(fd);
-	}
 	if (devices || net)
 		net_measure();
 	return true;
@@ -149,6 +159,7 @@ static bool measure(const char *bench, int fd)
 int main(void)
 {
 	const char *bench = getenv("bench");
+	bool card;
 	int fd;
 
 	own_console();
@@ -159,8 +170,11 @@ int main(void)
 	if (mount("dev", "/dev", "devtmpfs", 0, "") < 0 && errno != EBUSY)
 		fail("cannot mount", "/dev");
 	load_modules();
-	fd = open_disk(strncmp(bench, "devices", 7) == 0 ? O_RDWR : O_RDONLY);
-	net_use();
+	fd = open_disk(begins(bench, "devices") || begins(bench, "large")
+			       ? O_RDWR
+			       : O_RDONLY);
+	card = begins(bench, "devices") || begins(bench, "net");
+	net_use(card ? CARD_TIMEOUT_MS : 0);
 	say("modules");
 	rest(REST_MS);
 	if (measure(bench, fd))

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,15 +41,29 @@ static void bring_up(int fd, struct ifreq *r)
 		fail("cannot bring up", "eth0");
 }
 
-void net_use(void)
+/* Behind an IOMMU its driver may have to wait for that one's. */
+static bool find_card(int fd, struct ifreq *r, unsigned wait_ms)
+{
+	while (ioctl(fd, SIOCGIFINDEX, r) < 0) {
+		if (wait_ms-- == 0)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+void net_use(unsigned wait_ms)
 {
 	static const char frame[FRAME_SIZE];
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
 	struct ifreq r = {.ifr_name = "eth0"};
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
 
-	if (fd < 0 || ioctl(fd, SIOCGIFINDEX, &r) < 0)
+	if (fd < 0 || !find_card(fd, &r, wait_ms)) {
+		if (wait_ms > 0)
+			fail("there is no", "eth0");
 		return;
+	}
 	bring_up(fd, &r);
 	inet_pton(AF_INET, "10.99.0.255", &to.sin_addr);
 	if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0)

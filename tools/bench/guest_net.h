@@ -5,8 +5,11 @@
 #ifndef MOAT_TOOLS_BENCH_GUEST_NET_H
 #define MOAT_TOOLS_BENCH_GUEST_NET_H
 
-/* Bring eth0 up and send a few long frames by it; nothing if there is none. */
-void net_use(void);
+/*
+ * Bring eth0 up and send a few long frames by it.  If there is none after
+ * @wait_ms, that fails; nothing is done if it is 0.
+ */
+void net_use(unsigned wait_ms);
 
 /*
  * With peer.c at the other end: 512 round trips of one byte, "net-trips"; 16

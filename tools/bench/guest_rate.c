@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #define BLOCK	   4096u
 #define SEQUENTIAL (1 << 20)
+#define HUGE_PAGE  (2 << 20)
 #define DISK_SIZE  (64 << 20)
 #define REQUESTS   1024u
 #define DEPTH_MAX  32u
@@ -143,10 +145,13 @@ void rate_writes(int fd)
 
 void rate_sequential(int fd)
 {
-	uint8_t *buf = aligned_alloc(BLOCK, SEQUENTIAL);
+	/* In one piece of memory: else it is chance how many mappings a block
+	 * takes. */
+	uint8_t *buf = mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
-	if (!buf)
-		fail("no memory for", "a block");
+	if (buf == MAP_FAILED)
+		fail("no huge page for", "a block");
 	memset(buf, 1, SEQUENTIAL);
 	measure_begin("seq-read");
 	for (off_t at = 0; at < DISK_SIZE; at += SEQUENTIAL) {
@@ -160,5 +165,5 @@ void rate_sequential(int fd)
 			fail("cannot write", "a large block");
 	}
 	measure_end("seq-write");
-	free(buf);
+	munmap(buf, HUGE_PAGE);
 }

@@ -11,7 +11,7 @@ void rate_reads(int fd);
 /* The same, writing: "write-1", "write-32". */
 void rate_writes(int fd);
 /* All of it in blocks of 1 MiB, one after the other: "seq-read",
- * "seq-write". */
+ * "seq-write".  There is a huge page for the block. */
 void rate_sequential(int fd);
 
 #endif
