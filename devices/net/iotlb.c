@@ -155,7 +155,6 @@ static int lose(struct iotlb *t, iova_t at, enum dma_access access)
 	iova_t unused;
 
 	t->litter++;
-
 	if (l && l->again) {
 		int r = fault(t, at, access);
 

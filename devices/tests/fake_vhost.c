@@ -373,34 +373,29 @@ uint64_t fv_reach(struct fake_vhost *v, unsigned p, iova_t at, unsigned access)
 	return host;
 }
 
-unsigned fv_updates(struct fake_vhost *v, unsigned p)
+static unsigned count(struct fake_vhost *v, const unsigned *n)
 {
-	unsigned n;
+	unsigned now;
 
 	pthread_mutex_lock(&v->lock);
-	n = v->pairs[p].updates;
+	now = *n;
 	pthread_mutex_unlock(&v->lock);
-	return n;
+	return now;
+}
+
+unsigned fv_updates(struct fake_vhost *v, unsigned p)
+{
+	return count(v, &v->pairs[p].updates);
 }
 
 unsigned fv_cleared(struct fake_vhost *v, unsigned p)
 {
-	unsigned n;
-
-	pthread_mutex_lock(&v->lock);
-	n = v->pairs[p].cleared;
-	pthread_mutex_unlock(&v->lock);
-	return n;
+	return count(v, &v->pairs[p].cleared);
 }
 
 unsigned fv_invalidations(struct fake_vhost *v, unsigned p)
 {
-	unsigned n;
-
-	pthread_mutex_lock(&v->lock);
-	n = v->pairs[p].invalidations;
-	pthread_mutex_unlock(&v->lock);
-	return n;
+	return count(v, &v->pairs[p].invalidations);
 }
 
 static bool is(const struct fv_event *e, unsigned p, unsigned long request)
