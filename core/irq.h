@@ -75,10 +75,39 @@ struct msi_sink_ops {
 	void (*release)(struct msi_sink *s, struct msi_line *l);
 	/* Deliver once.  @l is connected. */
 	void (*raise)(struct msi_sink *s, struct msi_line *l);
+	/*
+	 * bind - a signal of the eventfd @fd is delivered as by raise() from
+	 * now on, without anybody's help; so is what is in it already.
+	 * unbind - no more; later signals stay in it.  Comes before
+	 * disconnect().
+	 * @l: connected, and whatever message it is connected with next
+	 *
+	 * Return: 0; -errno.
+	 */
+	int (*bind)(struct msi_sink *s, struct msi_line *l, int fd);
+	void (*unbind)(struct msi_sink *s, struct msi_line *l, int fd);
 };
 
 struct msi_sink {
 	const struct msi_sink_ops *ops;
+};
+
+/*
+ * An interrupt that somebody else signals, by an eventfd: the host's kernel.
+ * Its owner lends it to who has the vector.  While signals can go straight to
+ * the controller they do, and the owner does not hear of them; else it takes
+ * them from the eventfd and raises the interrupt.
+ */
+struct irq_source {
+	/* The owner's, set before: */
+	int fd; /* of eventfd_new() */
+	/* Signals go straight, or come to the owner, from now on; what has not
+	 * been delivered is still in @fd.  Called with leaf locks held: it
+	 * changes what is waited for and no more. */
+	void (*routed)(struct irq_source *s, bool straight);
+	/* The borrower's, zero before: */
+	struct irq_source *next;
+	bool straight;
 };
 
 static inline void msi_line_init(struct msi_line *l, uint32_t requester)

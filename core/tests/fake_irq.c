@@ -90,8 +90,14 @@ static void take_fds_locked(struct fake_msi *f)
 	for (unsigned i = 0; i < FAKE_MSI_LINES_MAX; i++) {
 		struct fake_msi_line *fl = &f->lines[i];
 
-		if (fl->line && fl->line->live && eventfd_clear(fl->line->fd))
+		if (!fl->line || !fl->line->live)
+			continue;
+		if (eventfd_clear(fl->line->fd))
 			deliver_locked(f, fl);
+		for (unsigned b = 0; b < fl->nbound; b++) {
+			if (eventfd_clear(fl->bound[b]))
+				deliver_locked(f, fl);
+		}
 	}
 }
 
@@ -147,7 +153,7 @@ static void msi_disconnect(struct msi_sink *s, struct msi_line *l)
 	pthread_mutex_lock(&f->lock);
 	take_fds_locked(f);
 	fl = find_locked(f, l);
-	assert(fl);
+	assert(fl && fl->nbound == 0);
 	fl->disconnects++;
 	l->live = false;
 	pthread_mutex_unlock(&f->lock);
@@ -162,6 +168,7 @@ static void msi_release(struct msi_sink *s, struct msi_line *l)
 	take_fds_locked(f);
 	fl = find_locked(f, l);
 	if (fl) {
+		assert(fl->nbound == 0);
 		close(l->fd);
 		memset(fl, 0, sizeof(*fl));
 	}
@@ -182,11 +189,46 @@ static void msi_raise(struct msi_sink *s, struct msi_line *l)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static int msi_bind(struct msi_sink *s, struct msi_line *l, int fd)
+{
+	struct fake_msi *f = to_fake(s);
+	struct fake_msi_line *fl;
+	int r;
+
+	pthread_mutex_lock(&f->lock);
+	fl = find_locked(f, l);
+	assert(fl && l->live && fl->nbound < FAKE_MSI_BOUND_MAX);
+	r = f->bind_error;
+	if (r == 0)
+		fl->bound[fl->nbound++] = fd;
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+static void msi_unbind(struct msi_sink *s, struct msi_line *l, int fd)
+{
+	struct fake_msi *f = to_fake(s);
+	struct fake_msi_line *fl;
+	unsigned i = 0;
+
+	pthread_mutex_lock(&f->lock);
+	take_fds_locked(f);
+	fl = find_locked(f, l);
+	assert(fl && l->live);
+	while (i < fl->nbound && fl->bound[i] != fd)
+		i++;
+	assert(i < fl->nbound);
+	fl->bound[i] = fl->bound[--fl->nbound];
+	pthread_mutex_unlock(&f->lock);
+}
+
 static const struct msi_sink_ops msi_ops = {
 	.connect = msi_connect,
 	.disconnect = msi_disconnect,
 	.release = msi_release,
 	.raise = msi_raise,
+	.bind = msi_bind,
+	.unbind = msi_unbind,
 };
 
 void fake_msi_init(struct fake_msi *f)

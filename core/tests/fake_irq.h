@@ -37,24 +37,30 @@ unsigned fake_line_edges(struct fake_line *l);
  * fake_msi_raised() or fake_msi_count() next look, what is written while it is
  * not connected stays in it.
  *
+ * What is bound is delivered in the same way.
+ *
  * The fake asserts what msi_sink_ops demands: raise on connected lines only,
- * nothing on a line it does not know.
+ * nothing on a line it does not know, nothing bound to one that is not
+ * connected.
  */
 #define FAKE_MSI_LINES_MAX   64
 #define FAKE_MSI_HISTORY_MAX 256
+#define FAKE_MSI_BOUND_MAX   4
 
 struct fake_msi_line {
 	struct msi_line *line; /* NULL: free */
 	struct msi_msg msg;
 	unsigned raised;
 	unsigned connects, disconnects;
+	int bound[FAKE_MSI_BOUND_MAX]; /* eventfds */
+	unsigned nbound;
 };
 
 struct fake_msi {
 	struct msi_sink sink;
 	pthread_mutex_t lock;
 	/* What connect() returns, 0 or -errno; set it at any time. */
-	int connect_error;
+	int connect_error, bind_error;
 	struct fake_msi_line lines[FAKE_MSI_LINES_MAX];
 	/* Delivered messages, oldest first; later ones are only counted. */
 	struct msi_msg history[FAKE_MSI_HISTORY_MAX];

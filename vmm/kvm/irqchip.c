@@ -113,12 +113,11 @@ static void drop_route(struct irqchip *c, int gsi)
 	c->table->nr--;
 }
 
-static int set_irqfd(struct irqchip *c, const struct msi_line *l,
-		     uint32_t flags)
+static int set_irqfd(struct irqchip *c, int fd, int gsi, uint32_t flags)
 {
 	struct kvm_irqfd irqfd = {
-		.fd = (uint32_t)l->fd,
-		.gsi = (uint32_t)l->gsi,
+		.fd = (uint32_t)fd,
+		.gsi = (uint32_t)gsi,
 		.flags = flags,
 	};
 
@@ -145,7 +144,7 @@ static int connect_locked(struct irqchip *c, struct msi_line *l,
 	r = set_route(c, l, msg);
 	if (r < 0 || l->live)
 		return r;
-	r = set_irqfd(c, l, 0);
+	r = set_irqfd(c, l->fd, l->gsi, 0);
 	l->live = r == 0;
 	return r;
 }
@@ -168,7 +167,7 @@ static void msi_disconnect(struct msi_sink *s, struct msi_line *l)
 
 	pthread_mutex_lock(&c->lock);
 	if (l->live)
-		(void)set_irqfd(c, l, KVM_IRQFD_FLAG_DEASSIGN);
+		(void)set_irqfd(c, l->fd, l->gsi, KVM_IRQFD_FLAG_DEASSIGN);
 	l->live = false;
 	pthread_mutex_unlock(&c->lock);
 }
@@ -195,11 +194,35 @@ static void msi_raise(struct msi_sink *s, struct msi_line *l)
 	eventfd_signal(l->fd);
 }
 
+/* A GSI takes any number; each has what comes next, and what is there. */
+static int msi_bind(struct msi_sink *s, struct msi_line *l, int fd)
+{
+	struct irqchip *c = to_chip(s);
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	r = set_irqfd(c, fd, l->gsi, 0);
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+/* KVM waits for what it has taken from it. */
+static void msi_unbind(struct msi_sink *s, struct msi_line *l, int fd)
+{
+	struct irqchip *c = to_chip(s);
+
+	pthread_mutex_lock(&c->lock);
+	(void)set_irqfd(c, fd, l->gsi, KVM_IRQFD_FLAG_DEASSIGN);
+	pthread_mutex_unlock(&c->lock);
+}
+
 static const struct msi_sink_ops msi_ops = {
 	.connect = msi_connect,
 	.disconnect = msi_disconnect,
 	.release = msi_release,
 	.raise = msi_raise,
+	.bind = msi_bind,
+	.unbind = msi_unbind,
 };
 
 int irqchip_restart(struct irqchip *c, int vm_fd, struct err *err)

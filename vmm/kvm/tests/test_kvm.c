@@ -410,6 +410,42 @@ START_TEST(line_keeps_its_route_while_masked)
 }
 END_TEST
 
+START_TEST(a_bound_eventfd_delivers_by_itself)
+{
+	struct msi_sink *s = &rig.vm.irqchip.msi;
+	struct msi_line l;
+	const int fd = eventfd_new();
+
+	ck_assert_int_ge(fd, 0);
+	msi_line_init(&l, 0);
+	enable_apic();
+	ck_assert_int_eq(
+		s->ops->connect(s, &l, (struct msi_msg){MSI_ADDR, 0x51}), 0);
+	/* What is there when it is bound counts. */
+	eventfd_signal(fd);
+	ck_assert_int_eq(s->ops->bind(s, &l, fd), 0);
+	ck_assert(requested_soon(0x51));
+	ck_assert_int_eq(
+		s->ops->connect(s, &l, (struct msi_msg){MSI_ADDR, 0x52}), 0);
+	eventfd_signal(fd);
+	ck_assert(requested_soon(0x52));
+	ck_assert(!eventfd_clear(fd));
+	/* And what comes when it is not bound stays. */
+	ck_assert_int_eq(
+		s->ops->connect(s, &l, (struct msi_msg){MSI_ADDR, 0x53}), 0);
+	s->ops->unbind(s, &l, fd);
+	eventfd_signal(fd);
+	ck_assert(eventfd_clear(fd));
+	ck_assert(!requested(0x53));
+	/* Its own way is as before. */
+	s->ops->raise(s, &l);
+	ck_assert(requested_soon(0x53));
+	s->ops->release(s, &l);
+	vcpu_fini(&rig.vcpu);
+	close(fd);
+}
+END_TEST
+
 START_TEST(released_gsis_are_used_again)
 {
 	struct msi_sink *s = &rig.vm.irqchip.msi;
@@ -493,6 +529,7 @@ int main(void)
 	tcase_add_test(msi, connected_line_delivers_its_message);
 	tcase_add_test(msi, changed_message_is_what_arrives);
 	tcase_add_test(msi, line_keeps_its_route_while_masked);
+	tcase_add_test(msi, a_bound_eventfd_delivers_by_itself);
 	tcase_add_test(msi, released_gsis_are_used_again);
 	tcase_add_test(msi, lines_past_the_routes_are_refused);
 	suite_add_tcase(s, guests);
