@@ -21,6 +21,7 @@ struct msix_vector {
 	struct msi_msg msg; /* what the line was connected with last */
 	bool connected;
 	bool used; /* the sink may keep something for the line */
+	struct irq_source *sources;
 };
 
 struct msix {
@@ -110,11 +111,33 @@ static bool entry_masked(const struct msix *m, unsigned i)
 	return entry_at(m, i)[PCI_MSIX_ENTRY_CONTROL] & PCI_MSIX_ENTRY_MASKED;
 }
 
+/* If that cannot be, signals go on to come to the owner. */
+static void source_bind(struct msix *m, struct msix_vector *v,
+			struct irq_source *s)
+{
+	if (m->sink->ops->bind(m->sink, &v->line, s->fd) < 0)
+		return;
+	s->straight = true;
+	s->routed(s, true);
+}
+
+static void source_unbind(struct msix *m, struct msix_vector *v,
+			  struct irq_source *s)
+{
+	if (!s->straight)
+		return;
+	m->sink->ops->unbind(m->sink, &v->line, s->fd);
+	s->straight = false;
+	s->routed(s, false);
+}
+
 static void vector_disconnect(struct msix *m, struct msix_vector *v)
 {
 	if (!v->connected)
 		return;
 	v->connected = false;
+	for (struct irq_source *s = v->sources; s; s = s->next)
+		source_unbind(m, v, s);
 	m->sink->ops->disconnect(m->sink, &v->line);
 }
 
@@ -139,8 +162,12 @@ static void vector_connect(struct msix *m, unsigned i)
 	v->msg = msg;
 	v->used = true;
 	rc = m->sink->ops->connect(m->sink, &v->line, msg);
+	if (!rc && v->connected)
+		return;
 	if (!rc) {
 		v->connected = true;
+		for (struct irq_source *s = v->sources; s; s = s->next)
+			source_bind(m, v, s);
 		return;
 	}
 	/* Never leave a line delivering the message it had before. */
@@ -402,6 +429,36 @@ void msix_raise(struct msix *m, unsigned vector)
 		return;
 	v = vector_lock(m, vector);
 	raise_locked(m, vector);
+	vector_unlock(m, v);
+}
+
+void msix_lend(struct msix *m, unsigned vector, struct irq_source *s)
+{
+	struct msix_vector *v;
+
+	if (vector >= m->n)
+		return;
+	v = vector_lock(m, vector);
+	s->next = v->sources;
+	v->sources = s;
+	if (v->connected)
+		source_bind(m, v, s);
+	vector_unlock(m, v);
+}
+
+void msix_take_back(struct msix *m, unsigned vector, struct irq_source *s)
+{
+	struct msix_vector *v;
+	struct irq_source **at;
+
+	if (vector >= m->n)
+		return;
+	v = vector_lock(m, vector);
+	source_unbind(m, v, s);
+	for (at = &v->sources; *at != s; at = &(*at)->next)
+		assert(*at);
+	*at = s->next;
+	s->next = NULL;
 	vector_unlock(m, v);
 }
 

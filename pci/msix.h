@@ -58,6 +58,14 @@ void msix_share(struct msix *m);
 /* Guest-chosen @vector: out of range, or with MSI-X disabled, is ignored. */
 void msix_raise(struct msix *m, unsigned vector);
 
+/*
+ * msix_lend - @s signals @vector, straight while the vector is connected.
+ * msix_take_back - it is its owner's again; not of one that is not lent.
+ * @vector: guest-chosen; out of range the signals stay the owner's
+ */
+void msix_lend(struct msix *m, unsigned vector, struct irq_source *s);
+void msix_take_back(struct msix *m, unsigned vector, struct irq_source *s);
+
 /* Forget pending bits of @vector (its user was reset). */
 void msix_clear_pending(struct msix *m, unsigned vector);
 

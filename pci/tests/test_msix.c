@@ -6,6 +6,7 @@
 
 #include "core/bits.h"
 #include "core/err.h"
+#include "core/fd.h"
 #include "core/log.h"
 #include "pci/msix.h"
 #include "pci/regs.h"
@@ -99,6 +100,46 @@ static const struct fake_msi_line *line(void)
 {
 	ck_assert_ptr_nonnull(rig.msi.lines[0].line);
 	return &rig.msi.lines[0];
+}
+
+/*
+ * A source that somebody else signals.
+ */
+
+static struct source {
+	struct irq_source irq;
+	unsigned changes;
+} src;
+
+static void on_routed(struct irq_source *s, bool straight)
+{
+	struct source *x = container_of(s, struct source, irq);
+
+	ck_assert_int_eq(straight, s->straight);
+	x->changes++;
+}
+
+static void lend(struct source *x, unsigned vector)
+{
+	*x = (struct source){.irq = {.fd = eventfd_new(), .routed = on_routed}};
+	ck_assert_int_ge(x->irq.fd, 0);
+	msix_lend(m, vector, &x->irq);
+}
+
+static void take_back(struct source *x, unsigned vector)
+{
+	msix_take_back(m, vector, &x->irq);
+	ck_assert(!x->irq.straight);
+	close(x->irq.fd);
+}
+
+/* How many messages has a signal become? */
+static unsigned signalled(struct source *x)
+{
+	const unsigned before = fake_msi_count(&rig.msi);
+
+	eventfd_signal(x->irq.fd);
+	return fake_msi_count(&rig.msi) - before;
 }
 
 static void check_power_on_state(void)
@@ -195,6 +236,120 @@ START_TEST(every_combination_of_masks_delivers_or_pends)
 		ck_assert_uint_eq(fake_msi_count(&rig.msi) - before, live);
 		ck_assert_uint_eq(pending(), enabled && !live);
 	}
+}
+END_TEST
+
+START_TEST(a_lent_source_goes_straight_in_no_other_case_than_that_of_delivery)
+{
+	lend(&src, 0);
+	for (unsigned bits = 0; bits < 16; bits++) {
+		const bool enabled = bits & 1, all = bits & 2, one = bits & 4,
+			   master = bits & 8;
+		const bool live = enabled && !all && !one && master;
+
+		control(0);
+		rig_command(&rig, 0, master ? PCI_COMMAND_MASTER : 0,
+			    master ? 0 : PCI_COMMAND_MASTER);
+		set_msg(0, 0xfee00000, 0x41);
+		set_mask(0, one);
+		control((enabled ? ENABLE : 0) | (all ? MASK_ALL : 0));
+		ck_assert_int_eq(src.irq.straight, live);
+		ck_assert_uint_eq(signalled(&src), live);
+		ck_assert_int_eq(eventfd_clear(src.irq.fd), !live);
+	}
+	take_back(&src, 0);
+}
+END_TEST
+
+START_TEST(what_a_source_signals_while_masked_is_delivered_on_unmask)
+{
+	go_live();
+	lend(&src, 0);
+	set_mask(0, true);
+	ck_assert(!src.irq.straight);
+	ck_assert_uint_eq(signalled(&src), 0);
+	set_mask(0, false);
+	ck_assert_uint_eq(fake_msi_count(&rig.msi), 1);
+	ck_assert(!eventfd_clear(src.irq.fd));
+	take_back(&src, 0);
+}
+END_TEST
+
+/* As its owner does, who hears of it meanwhile. */
+START_TEST(what_the_owner_raises_meanwhile_pends)
+{
+	go_live();
+	lend(&src, 0);
+	set_mask(0, true);
+	(void)signalled(&src);
+	ck_assert(eventfd_clear(src.irq.fd));
+	msix_raise(m, 0);
+	ck_assert_uint_eq(pending(), 1);
+	set_mask(0, false);
+	ck_assert_uint_eq(fake_msi_count(&rig.msi), 1);
+	take_back(&src, 0);
+}
+END_TEST
+
+START_TEST(a_source_follows_the_message)
+{
+	go_live();
+	lend(&src, 0);
+	set_msg(0, 0xfee01000, 0x42);
+	ck_assert_uint_eq(signalled(&src), 1);
+	ck_assert_uint_eq(fake_msi_last(&rig.msi).addr, 0xfee01000);
+	ck_assert_uint_eq(fake_msi_last(&rig.msi).data, 0x42);
+	ck_assert_uint_eq(src.changes, 1);
+	take_back(&src, 0);
+}
+END_TEST
+
+START_TEST(sources_of_one_vector_come_and_go_one_by_one)
+{
+	struct source other;
+
+	lend(&src, 0);
+	go_live();
+	lend(&other, 0);
+	ck_assert_uint_eq(signalled(&src), 1);
+	ck_assert_uint_eq(signalled(&other), 1);
+	take_back(&other, 0);
+	set_mask(0, true);
+	set_mask(0, false);
+	ck_assert_uint_eq(signalled(&src), 1);
+	lend(&other, 0);
+	msix_take_back(m, 0, &src.irq);
+	ck_assert_uint_eq(signalled(&src), 0);
+	ck_assert_uint_eq(signalled(&other), 1);
+	take_back(&other, 0);
+	close(src.irq.fd);
+}
+END_TEST
+
+START_TEST(a_source_without_a_way_stays_its_owners)
+{
+	go_live();
+	rig.msi.bind_error = -EINVAL;
+	lend(&src, 0);
+	ck_assert(!src.irq.straight);
+	ck_assert_uint_eq(signalled(&src), 0);
+	take_back(&src, 0);
+	lend(&src, RIG_VECTORS);
+	ck_assert(!src.irq.straight);
+	take_back(&src, RIG_VECTORS);
+}
+END_TEST
+
+START_TEST(a_source_does_not_deliver_the_message_before_a_failed_change)
+{
+	go_live();
+	lend(&src, 0);
+	rig.msi.connect_error = -ENOSPC;
+	set_msg(0, 0xfee01000, 0x41);
+	ck_assert(!src.irq.straight);
+	ck_assert_uint_eq(signalled(&src), 0);
+	rig.msi.connect_error = 0;
+	take_back(&src, 0);
 }
 END_TEST
 
@@ -616,6 +771,18 @@ static TCase *delivery_cases(void)
 	tcase_add_test(tc, starts_disabled_with_every_vector_masked);
 	tcase_add_test(tc, no_route_is_taken_before_the_first_unmask);
 	tcase_add_test(tc, every_combination_of_masks_delivers_or_pends);
+	tcase_add_test(
+		tc,
+		a_lent_source_goes_straight_in_no_other_case_than_that_of_delivery);
+	tcase_add_test(
+		tc, what_a_source_signals_while_masked_is_delivered_on_unmask);
+	tcase_add_test(tc, what_the_owner_raises_meanwhile_pends);
+	tcase_add_test(tc, a_source_follows_the_message);
+	tcase_add_test(tc, sources_of_one_vector_come_and_go_one_by_one);
+	tcase_add_test(tc, a_source_without_a_way_stays_its_owners);
+	tcase_add_test(
+		tc,
+		a_source_does_not_deliver_the_message_before_a_failed_change);
 	tcase_add_test(tc, message_is_the_one_in_the_table);
 	tcase_add_test(tc, masked_vector_sets_pending_bit);
 	tcase_add_test(tc, unmask_delivers_what_is_pending_once);
