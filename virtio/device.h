@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "core/dma.h"
+#include "core/irq.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "virtio/queue.h"
@@ -106,6 +107,15 @@ struct virtio_transport_ops {
 	/* Used buffers in queue @qi.  Threads: under the queue's lock; for
 	 * several queues at once if they have locks of their own. */
 	void (*queue_interrupt)(struct virtio_transport *t, unsigned qi);
+	/*
+	 * queue_lend - @s interrupts for queue @qi, in the place of
+	 * queue_interrupt(), as long as s->straight.
+	 * queue_take_back - and no more; only if it has been lent.
+	 * Under d->lock and the queue's.  May both be NULL: it cannot.
+	 */
+	void (*queue_lend)(struct virtio_transport *t, unsigned qi,
+			   struct irq_source *s);
+	void (*queue_take_back)(struct virtio_transport *t, unsigned qi);
 	/* Configuration or status changed.  Under d->lock; of the queues'
 	 * locks all may be held, or none. */
 	void (*config_interrupt)(struct virtio_transport *t);

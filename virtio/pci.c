@@ -38,6 +38,35 @@ static void queue_interrupt(struct virtio_transport *t, unsigned qi)
 		atomic_fetch_or(&v->isr_status, VPCI_ISR_QUEUE);
 }
 
+static void queue_lend(struct virtio_transport *t, unsigned qi,
+		       struct irq_source *s)
+{
+	struct vpci *v = container_of(t, struct vpci, transport);
+
+	v->queues[qi].source = s;
+	msix_lend(v->func.msix, v->queues[qi].vector, s);
+}
+
+static void queue_take_back(struct virtio_transport *t, unsigned qi)
+{
+	struct vpci *v = container_of(t, struct vpci, transport);
+
+	msix_take_back(v->func.msix, v->queues[qi].vector,
+		       v->queues[qi].source);
+	v->queues[qi].source = NULL;
+}
+
+void vpci_set_vector(struct vpci *v, unsigned qi, uint16_t vector)
+{
+	struct vpci_queue *q = &v->queues[qi];
+
+	if (q->source)
+		msix_take_back(v->func.msix, q->vector, q->source);
+	q->vector = vector;
+	if (q->source)
+		msix_lend(v->func.msix, vector, q->source);
+}
+
 static void config_interrupt(struct virtio_transport *t)
 {
 	struct vpci *v = container_of(t, struct vpci, transport);
@@ -55,7 +84,7 @@ static void reset_registers(struct vpci *v)
 	v->config_vector = VPCI_NO_VECTOR;
 	virtio_lock_queues(v->dev);
 	for (unsigned i = 0; i < v->dev->nvqs; i++)
-		v->queues[i].vector = VPCI_NO_VECTOR;
+		vpci_set_vector(v, i, VPCI_NO_VECTOR);
 	virtio_unlock_queues(v->dev);
 	for (unsigned i = 0; i < msix_vectors(v->func.msix); i++)
 		msix_clear_pending(v->func.msix, i);
@@ -70,6 +99,8 @@ static void reset_done(struct virtio_transport *t)
 
 static const struct virtio_transport_ops transport_ops = {
 	.queue_interrupt = queue_interrupt,
+	.queue_lend = queue_lend,
+	.queue_take_back = queue_take_back,
 	.config_interrupt = config_interrupt,
 	.reset_done = reset_done,
 };

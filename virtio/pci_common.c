@@ -152,7 +152,7 @@ static uint32_t get_vector(struct vpci *v, const struct vq *q)
 
 static void set_vector(struct vpci *v, struct vq *q, uint32_t val)
 {
-	v->queues[q->index].vector = checked_vector(v, val);
+	vpci_set_vector(v, q->index, checked_vector(v, val));
 }
 
 static uint32_t get_enable(struct vpci *v, const struct vq *q)

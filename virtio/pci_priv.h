@@ -29,9 +29,10 @@
 #define VPCI_COMMON_LEN 60
 
 struct vpci_queue {
-	uint16_t vector; /* under the queue's lock */
-	bool belled;	 /* a doorbell is attached ... */
-	uint64_t bell;	 /* ... at this address */
+	uint16_t vector;	   /* under the queue's lock */
+	struct irq_source *source; /* that has been lent; NULL: none */
+	bool belled;		   /* a doorbell is attached ... */
+	uint64_t bell;		   /* ... at this address */
 };
 
 struct vpci {
@@ -54,6 +55,9 @@ struct vpci {
 
 extern const struct bus_ops vpci_common_ops;
 extern const struct bus_ops vpci_notify_ops;
+
+/* Queue @qi has another vector.  The queue's lock is held. */
+void vpci_set_vector(struct vpci *v, unsigned qi, uint16_t vector);
 
 /* Doorbells where they should be: running queues of a mapped BAR. */
 void vpci_sync_doorbells(struct vpci *v);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "virtio/tests/fake_transport.h"
 
+#include <assert.h>
+
 #include "core/bits.h"
 #include "core/fd.h"
 
@@ -18,6 +20,24 @@ static void on_queue_interrupt(struct virtio_transport *t, unsigned qi)
 		eventfd_signal(f->irq_fd);
 }
 
+static void on_queue_lend(struct virtio_transport *t, unsigned qi,
+			  struct irq_source *s)
+{
+	struct fake_transport *f = to_fake(t);
+
+	assert(!f->sources[qi] && !s->straight);
+	f->sources[qi] = s;
+}
+
+static void on_queue_take_back(struct virtio_transport *t, unsigned qi)
+{
+	struct fake_transport *f = to_fake(t);
+
+	assert(f->sources[qi]);
+	fake_transport_route(f, qi, false);
+	f->sources[qi] = NULL;
+}
+
 static void on_config_interrupt(struct virtio_transport *t)
 {
 	to_fake(t)->config_irqs++;
@@ -30,6 +50,8 @@ static void on_reset_done(struct virtio_transport *t)
 
 static const struct virtio_transport_ops fake_ops = {
 	.queue_interrupt = on_queue_interrupt,
+	.queue_lend = on_queue_lend,
+	.queue_take_back = on_queue_take_back,
 	.config_interrupt = on_config_interrupt,
 	.reset_done = on_reset_done,
 };
@@ -38,4 +60,14 @@ void fake_transport_init(struct fake_transport *f, struct virtio_dev *d)
 {
 	*f = (struct fake_transport){.t.ops = &fake_ops, .irq_fd = -1};
 	virtio_attach(d, &f->t);
+}
+
+void fake_transport_route(struct fake_transport *f, unsigned qi, bool straight)
+{
+	struct irq_source *s = f->sources[qi];
+
+	if (s->straight == straight)
+		return;
+	s->straight = straight;
+	s->routed(s, straight);
 }

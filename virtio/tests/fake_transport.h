@@ -15,9 +15,13 @@ struct fake_transport {
 	unsigned config_irqs;
 	unsigned resets;
 	int irq_fd; /* eventfd signalled at each queue interrupt; -1: none */
+	struct irq_source *sources[VIRTIO_QUEUES_MAX]; /* lent; NULL: none */
 };
 
 /* Becomes @d's transport. */
 void fake_transport_init(struct fake_transport *f, struct virtio_dev *d);
+/* What queue @qi has lent goes straight, to nowhere, or comes to it again.
+ * Caller holds the device's lock. */
+void fake_transport_route(struct fake_transport *f, unsigned qi, bool straight);
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/err.h"
+#include "core/fd.h"
 #include "core/log.h"
 #include "pci/regs.h"
 #include "virtio/tests/vpci_rig.h"
@@ -313,6 +314,55 @@ START_TEST(masked_vector_delivers_later)
 }
 END_TEST
 
+static void on_routed(struct irq_source *s, bool straight)
+{
+	ck_assert_int_eq(straight, s->straight);
+}
+
+static void set_vector(unsigned qi, uint16_t vector)
+{
+	vrig_set(&rig, REG_QUEUE_SELECT, 2, qi);
+	vrig_set(&rig, REG_QUEUE_VECTOR, 2, vector);
+}
+
+/* What does a signal become?  Return: the message's data; 0: nothing. */
+static uint32_t signalled(struct irq_source *s)
+{
+	const unsigned before = fake_msi_count(&rig.msi);
+
+	eventfd_signal(s->fd);
+	return fake_msi_count(&rig.msi) > before ? fake_msi_last(&rig.msi).data
+						 : 0;
+}
+
+START_TEST(a_lent_interrupt_follows_its_queues_vector)
+{
+	struct irq_source s = {.fd = eventfd_new(), .routed = on_routed};
+	struct virtio_transport *t = rig.d->transport;
+
+	vrig_msix_on(&rig);
+	for (unsigned i = 0; i <= VRIG_QUEUES; i++)
+		vrig_unmask(&rig, i);
+	vrig_start(&rig);
+	t->ops->queue_lend(t, 1, &s);
+	ck_assert_uint_eq(signalled(&s), 0x102);
+	set_vector(1, 3);
+	ck_assert_uint_eq(signalled(&s), 0x103);
+	set_vector(0, 0);
+	ck_assert_uint_eq(signalled(&s), 0x103);
+	set_vector(1, 0xffff);
+	ck_assert_uint_eq(signalled(&s), 0);
+	ck_assert(!s.straight && eventfd_clear(s.fd));
+	set_vector(1, 2);
+	ck_assert_uint_eq(signalled(&s), 0x102);
+	/* A driver's reset forgets vectors, whoever has an interrupt. */
+	vrig_set(&rig, REG_STATUS, 1, 0);
+	ck_assert_uint_eq(signalled(&s), 0);
+	t->ops->queue_take_back(t, 1);
+	close(s.fd);
+}
+END_TEST
+
 START_TEST(reset_forgets_vectors_pending_bits_and_isr)
 {
 	uint64_t pba = vrig_pci_read(&rig, rig.msix + PCI_MSIX_PBA, 4);
@@ -591,6 +641,7 @@ static TCase *interrupt_cases(void)
 	tcase_add_test(tc, turning_msix_on_and_off_moves_the_status_bit);
 	tcase_add_test(tc, queue_without_vector_is_silent);
 	tcase_add_test(tc, masked_vector_delivers_later);
+	tcase_add_test(tc, a_lent_interrupt_follows_its_queues_vector);
 	tcase_add_test(tc, reset_forgets_vectors_pending_bits_and_isr);
 	return tc;
 }
