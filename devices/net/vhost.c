@@ -27,7 +27,8 @@ struct vhost_queue {
 	struct net_vhost *vhost;
 	unsigned index; /* of the device's */
 	struct loop_watch call, trouble;
-	int call_fd, trouble_fd;
+	struct irq_source irq; /* what the kernel calls by */
+	int trouble_fd;
 	bool served;
 	bool owed; /* an interrupt that came when it was not */
 	int base;  /* where the kernel is to go on; -errno: nobody knows */
@@ -127,7 +128,7 @@ static int set_ring(struct vhost_pair *p, struct vhost_queue *q)
 		.avail = vq->avail,
 		.used = vq->used,
 		.kick_fd = vq->kick_fd,
-		.call_fd = q->call_fd,
+		.call_fd = q->irq.fd,
 		.error_fd = q->trouble_fd,
 	};
 	int r = v->translated ? 0 : host_ring(v->dma->mem, vq, &ring);
@@ -193,6 +194,31 @@ static void interrupt(struct vhost_queue *q)
 		t->ops->queue_interrupt(t, q->index);
 }
 
+/* While the kernel's calls reach the guest by themselves we do not listen. */
+static void on_routed(struct irq_source *s, bool straight)
+{
+	struct vhost_queue *q = container_of(s, struct vhost_queue, irq);
+
+	loop_watch_set(&q->call, straight ? 0 : EPOLLIN);
+}
+
+static void lend(struct vhost_queue *q)
+{
+	struct virtio_transport *t = q->vhost->net->dev.transport;
+
+	if (t && t->ops->queue_lend)
+		t->ops->queue_lend(t, q->index, &q->irq);
+}
+
+/* Without a transport, it has been given back. */
+static void take_back(struct vhost_queue *q)
+{
+	struct virtio_transport *t = q->vhost->net->dev.transport;
+
+	if (t && t->ops->queue_lend)
+		t->ops->queue_take_back(t, q->index);
+}
+
 void net_vhost_serve(struct net_vhost *v, unsigned qi)
 {
 	struct vhost_pair *p = pair_of(v, qi);
@@ -210,6 +236,7 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi)
 		return;
 	}
 	vq_unwatch(vq_of(q));
+	lend(q);
 	q->served = true;
 	p->served++;
 	if (v->served++ == 0) {
@@ -239,6 +266,8 @@ void net_vhost_end(struct net_vhost *v, unsigned qi)
 		return;
 	r = vhost_end(v->kernel, p->fd, qi % 2, &base);
 	q->base = r < 0 ? r : base;
+	/* What it has called for by now is delivered, or on_call() owes it. */
+	take_back(q);
 	q->served = false;
 	p->served--;
 	end_pair(p);
@@ -282,6 +311,8 @@ static void on_call(struct loop_watch *w, uint32_t events)
 	struct vhost_queue *q = container_of(w, struct vhost_queue, call);
 
 	(void)events;
+	if (!eventfd_clear(q->irq.fd))
+		return;
 	if (q->served)
 		interrupt(q);
 	else
@@ -373,9 +404,9 @@ static void on_gone(struct dma_listener *l, const struct range *r, unsigned n)
 
 static int open_queue(struct vhost_queue *q)
 {
-	q->call_fd = eventfd_new();
+	q->irq.fd = eventfd_new();
 	q->trouble_fd = eventfd_new();
-	return q->call_fd < 0 ? q->call_fd : q->trouble_fd;
+	return q->irq.fd < 0 ? q->irq.fd : q->trouble_fd;
 }
 
 static int open_pair(struct net_vhost *v, struct vhost_pair *p, struct err *err)
@@ -410,7 +441,8 @@ static struct net_vhost *alloc(struct vhost_kernel *kernel,
 		struct vhost_queue *q = queue_of(v, qi);
 
 		pair_of(v, qi)->vhost = q->vhost = v;
-		pair_of(v, qi)->fd = q->call_fd = q->trouble_fd = -1;
+		pair_of(v, qi)->fd = q->irq.fd = q->trouble_fd = -1;
+		q->irq.routed = on_routed;
 		q->index = qi;
 	}
 	return v;
@@ -451,7 +483,7 @@ static int watch_pair(struct net_vhost *v, struct vhost_pair *p)
 	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(p->queues); i++) {
 		struct vhost_queue *q = &p->queues[i];
 
-		r = watch(v, &q->call, on_call, q->call_fd, EPOLLIN | EPOLLET);
+		r = watch(v, &q->call, on_call, q->irq.fd, EPOLLIN);
 		if (r == 0)
 			r = watch(v, &q->trouble, on_trouble, q->trouble_fd,
 				  EPOLLIN | EPOLLET);
@@ -501,7 +533,7 @@ void net_vhost_free(struct net_vhost *v)
 		return;
 	net_vhost_detach(v);
 	for (unsigned qi = 0; qi < 2 * v->npairs; qi++) {
-		close_fd(queue_of(v, qi)->call_fd);
+		close_fd(queue_of(v, qi)->irq.fd);
 		close_fd(queue_of(v, qi)->trouble_fd);
 	}
 	for (unsigned i = 0; i < v->npairs; i++)
@@ -512,10 +544,14 @@ void net_vhost_free(struct net_vhost *v)
 unsigned net_vhost_stats(const struct net_vhost *v, struct virtio_stat *stats)
 {
 	uint64_t misses = 0, updates = 0, invalidations = 0;
-	unsigned n = 0;
+	unsigned n = 0, straight = 0;
 
 	for (unsigned i = 0; i < v->npairs; i++) {
-		const struct iotlb *t = &v->pairs[i].iotlb;
+		const struct vhost_pair *p = &v->pairs[i];
+		const struct iotlb *t = &p->iotlb;
+
+		straight += p->queues[0].irq.straight;
+		straight += p->queues[1].irq.straight;
 
 		misses += t->misses;
 		updates += t->updates;
@@ -523,6 +559,7 @@ unsigned net_vhost_stats(const struct net_vhost *v, struct virtio_stat *stats)
 						      memory_order_relaxed);
 	}
 	stats[n++] = (struct virtio_stat){"vhost_queues", v->served};
+	stats[n++] = (struct virtio_stat){"vhost_interrupts", straight};
 	if (!v->translated)
 		return n;
 	stats[n++] = (struct virtio_stat){"iotlb_misses", misses};

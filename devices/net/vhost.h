@@ -9,8 +9,10 @@
  * the kernel has been given counts as in flight, so a reset and a pause wait
  * until it has been taken back.
  *
- * Interrupts come by the loop, and so do the IOTLB's misses (iotlb.h).  Frames
- * and bytes are the kernel's to count: it does not.
+ * The eventfd by which the kernel asks for interrupts is lent to the transport,
+ * which has it end in the guest while that can be; else they come by the loop,
+ * as do the IOTLB's misses (iotlb.h).  Frames, bytes and interrupts that pass
+ * by are the kernel's to count: it does not.
  *
  * Threads: under the device's lock.
  */

@@ -359,6 +359,111 @@ START_TEST(the_kernels_call_interrupts_its_queue)
 }
 END_TEST
 
+static void route(unsigned qi, bool straight)
+{
+	fix_lock(&f);
+	fake_transport_route(&f.transport, qi, straight);
+	fix_unlock(&f);
+}
+
+static unsigned irqs_of(unsigned qi)
+{
+	unsigned n;
+
+	fix_lock(&f);
+	n = f.transport.queue_irqs[qi];
+	fix_unlock(&f);
+	return n;
+}
+
+static uint64_t stat_of(const char *name)
+{
+	struct virtio_stat stats[VIRTIO_STATS_MAX];
+	const unsigned n = virtio_get_own_stats(f.d, stats);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(stats[i].name, name) == 0)
+			return stats[i].value;
+	}
+	ck_abort_msg("no %s", name);
+}
+
+START_TEST(calls_that_go_straight_pass_the_loop_by)
+{
+	up(_i);
+	ck_assert_uint_eq(stat_of("vhost_interrupts"), 0);
+	route(RX, true);
+	ck_assert_uint_eq(stat_of("vhost_interrupts"), 1);
+	fv_call(&kernel, 0, RX);
+	let_the_loop_run();
+	ck_assert_uint_eq(irqs_of(RX), 0);
+	down();
+}
+END_TEST
+
+START_TEST(what_did_not_go_straight_comes_by_the_loop)
+{
+	unsigned qi = RX;
+
+	up(_i);
+	route(RX, true);
+	fv_call(&kernel, 0, RX);
+	route(RX, false);
+	fix_until(&f, has_irq, &qi);
+	let_the_loop_run();
+	ck_assert_uint_eq(irqs_of(RX), 1);
+	fv_call(&kernel, 0, RX);
+	let_the_loop_run();
+	ck_assert_uint_eq(irqs_of(RX), 2);
+	down();
+}
+END_TEST
+
+START_TEST(a_call_that_the_controller_has_had_comes_no_second_time)
+{
+	up(_i);
+	fix_lock(&f);
+	fv_call(&kernel, 0, RX);
+	/* The loop has it, and waits for the lock. */
+	(void)poll(NULL, 0, 20);
+	fake_transport_route(&f.transport, RX, true);
+	ck_assert(eventfd_clear(f.transport.sources[RX]->fd));
+	fake_transport_route(&f.transport, RX, false);
+	fix_unlock(&f);
+	let_the_loop_run();
+	ck_assert_uint_eq(irqs_of(RX), 0);
+	down();
+}
+END_TEST
+
+static void check_nothing_lent(void)
+{
+	fix_lock(&f);
+	ck_assert_ptr_null(f.transport.sources[RX]);
+	ck_assert_ptr_null(f.transport.sources[TX]);
+	fix_unlock(&f);
+}
+
+/* A call of before is not lost by it. */
+START_TEST(what_takes_a_queue_back_takes_its_interrupt_back)
+{
+	unsigned qi = RX;
+
+	up(_i);
+	route(RX, true);
+	fv_call(&kernel, 0, RX);
+	pause_device(true);
+	check_nothing_lent();
+	let_the_loop_run();
+	ck_assert_uint_eq(irqs_of(RX), 0);
+	pause_device(false);
+	fix_until(&f, has_irq, &qi);
+	reset_device();
+	check_nothing_lent();
+	down();
+}
+END_TEST
+
 /*
  * Taking back.
  */
@@ -858,7 +963,7 @@ START_TEST(statistics_say_that_queues_are_not_ours)
 
 	up(_i);
 	ck_assert_uint_eq(virtio_get_own_stats(f.d, s),
-			  _i & FIX_SCATTERED ? 4 : 1);
+			  _i & FIX_SCATTERED ? 5 : 2);
 	ck_assert_str_eq(s[0].name, "vhost_queues");
 	ck_assert_uint_eq(s[0].value, 2);
 	net_stats(f.d, &n);
@@ -961,6 +1066,10 @@ int main(void)
 	BOTH(a_ring_that_is_no_memory_breaks_the_device);
 	BOTH(frames_and_kicks_pass_the_loop_by);
 	BOTH(the_kernels_call_interrupts_its_queue);
+	BOTH(calls_that_go_straight_pass_the_loop_by);
+	BOTH(what_did_not_go_straight_comes_by_the_loop);
+	BOTH(a_call_that_the_controller_has_had_comes_no_second_time);
+	BOTH(what_takes_a_queue_back_takes_its_interrupt_back);
 	BOTH(reset_takes_queues_back_and_the_next_start_begins_anew);
 	BOTH(a_pause_takes_queues_back_and_goes_on_where_the_kernel_stopped);
 	BOTH(an_interrupt_of_before_a_pause_comes_after_it);
