@@ -32,15 +32,22 @@ static void wire_unlock(struct vmmio *v)
 		pthread_mutex_unlock(&v->wire);
 }
 
+/*
+ * What is left when the driver has acknowledged the rest came after it looked:
+ * by an edge it has to be told again.
+ */
 static void interrupt_change(struct vmmio *v, uint32_t set, uint32_t clear)
 {
-	uint32_t was;
+	uint32_t was, now;
 
 	wire_lock(v);
 	was = v->interrupt_status;
-	v->interrupt_status = (was & ~clear) | set;
-	if (!was != !v->interrupt_status)
-		irq_set(v->irq, v->interrupt_status != 0);
+	now = (was & ~clear) | set;
+	v->interrupt_status = now;
+	if (was && (!now || was & clear))
+		irq_set(v->irq, false);
+	if (now && (!was || was & clear))
+		irq_set(v->irq, true);
 	wire_unlock(v);
 }
 

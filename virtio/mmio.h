@@ -3,7 +3,8 @@
  * mmio.h - virtio over MMIO, version 2.   [virtio 1.2, 4.2]
  *
  * One page of registers and a wire.  The wire is high while InterruptStatus
- * is not zero, so that it serves as an edge and as a level.
+ * is not zero, and rises anew when something is left of it that was not
+ * acknowledged, so that it serves as an edge and as a level.
  *
  * All queues notify by one register, whose value names the queue; a doorbell
  * knows no value, so only a device with one queue gets one, while that queue

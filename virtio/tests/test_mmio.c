@@ -248,6 +248,40 @@ START_TEST(either_reason_keeps_the_wire_high)
 }
 END_TEST
 
+/* An edge-triggered wire that stays high is silent for good. */
+START_TEST(what_came_before_an_acknowledgement_is_an_edge_after_it)
+{
+	struct virtio_transport *of = &t.v.transport;
+
+	start();
+	for (unsigned i = 0; i < 2; i++) {
+		const unsigned edges = fake_line_edges(&t.line);
+
+		pthread_mutex_lock(&t.dev.vdev.lock);
+		if (i == 0)
+			of->ops->queue_interrupt(of, 0);
+		else
+			of->ops->config_interrupt(of);
+		pthread_mutex_unlock(&t.dev.vdev.lock);
+		ck_assert_uint_eq(get(R_INTERRUPT), 1u << i);
+		/* The driver has looked, and has not acknowledged yet. */
+		pthread_mutex_lock(&t.dev.vdev.lock);
+		if (i == 0)
+			of->ops->config_interrupt(of);
+		else
+			of->ops->queue_interrupt(of, 0);
+		pthread_mutex_unlock(&t.dev.vdev.lock);
+		ck_assert_uint_eq(fake_line_edges(&t.line), edges + 1);
+		set(R_ACK, 1u << i);
+		ck_assert_uint_eq(fake_line_edges(&t.line), edges + 2);
+		ck_assert_uint_eq(get(R_INTERRUPT), 2u >> i);
+		set(R_ACK, 2u >> i);
+		ck_assert(!fake_line_level(&t.line));
+		ck_assert_uint_eq(fake_line_edges(&t.line), edges + 2);
+	}
+}
+END_TEST
+
 START_TEST(reset_lowers_the_wire_and_forgets_selections)
 {
 	start();
@@ -369,6 +403,8 @@ int main(void)
 	tcase_add_test(c, queue_taken_back_as_it_runs_needs_a_reset);
 	tcase_add_test(c, used_buffers_raise_the_wire_until_acknowledged);
 	tcase_add_test(c, either_reason_keeps_the_wire_high);
+	tcase_add_test(c,
+		       what_came_before_an_acknowledgement_is_an_edge_after_it);
 	tcase_add_test(c, reset_lowers_the_wire_and_forgets_selections);
 	tcase_add_test(c, only_queue_gets_a_doorbell_while_it_runs);
 	tcase_add_test(c, one_of_several_queues_gets_none);
