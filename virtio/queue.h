@@ -5,7 +5,7 @@
  * A queue turns guest rings into chains that have already been copied and
  * checked: head in range and not in flight, every descriptor read once,
  * readable before writable, indirect rules, no more descriptors than the
- * queue has, lengths that sum below 2^32.  It holds no pointers into guest
+ * largest queue has, lengths that sum below 2^32.  It holds no pointers into guest
  * memory; every access goes through the device's DMA view, so a ring may be
  * scattered and may lose its mapping at any moment.
  *

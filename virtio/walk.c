@@ -104,7 +104,9 @@ static int enter_indirect(struct walk *w, const struct desc *d)
 		return bad(w, "indirect table with a next descriptor");
 	if (d->len == 0 || d->len % sizeof(struct vq_desc_wire))
 		return bad(w, "indirect table of a broken length");
-	if (d->len / sizeof(struct vq_desc_wire) > w->q->size)
+	/* Longer than a ring that the driver has made shorter it may be: Linux
+	 * looks at what the device can take.   [virtio 1.2, 2.7.5.3.1] */
+	if (d->len / sizeof(struct vq_desc_wire) > w->q->size_max)
 		return bad(w, "indirect table longer than the queue");
 	if (wraps(d->addr, d->len))
 		return bad(w, "indirect table past the end of memory");
@@ -136,7 +138,7 @@ static int add_buffer(struct walk *w, const struct desc *d)
 	bool writable = d->flags & VQ_DESC_F_WRITE;
 
 	/* Bounds the walk: a loop has no end.   [virtio 1.2, 2.7.5.3.1] */
-	if (++w->ndesc > w->q->size)
+	if (++w->ndesc > w->q->size_max)
 		return bad(w, "chain longer than the queue");
 	/* [virtio 1.2, 2.7.4.2] */
 	if (w->writable && !writable)

@@ -286,6 +286,34 @@ START_TEST(indirect_table_longer_than_the_queue_breaks)
 }
 END_TEST
 
+/*
+ * Linux makes a ring shorter for want of memory, or because it is told to; its
+ * tables stay as long as what the device has promised to take.
+ */
+START_TEST(indirect_table_may_be_longer_than_a_ring_made_shorter)
+{
+	struct vq_chain *c;
+
+	fix_start(f, FIX_ALL, 4);
+	for (unsigned i = 0; i < 8; i++)
+		entry(i, DATA + i, 1, i < 7 ? N : 0, (uint16_t)(i + 1));
+	desc(0, TABLE, 128, I, 0);
+	c = take();
+	ck_assert_uint_eq(c->in.left, 8);
+	vq_push(f->q, c);
+	ck_assert_uint_eq(vqd_used_idx(&f->drv), 1);
+}
+END_TEST
+
+START_TEST(loop_in_a_ring_made_shorter_breaks)
+{
+	fix_start(f, FIX_ALL, 4);
+	link_ring(4);
+	desc(3, DATA, 1, W | N, 0);
+	check_breaks(-EPROTO, "longer than the queue");
+}
+END_TEST
+
 START_TEST(indirect_table_of_broken_length_breaks)
 {
 	static const uint32_t lens[] = {0, 1, 15, 17, 24, 127, UINT32_MAX};
@@ -571,6 +599,9 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, indirect_table_of_one_is_taken);
 	tcase_add_test(t, indirect_table_as_long_as_the_queue_is_taken);
+	tcase_add_test(t,
+		       indirect_table_may_be_longer_than_a_ring_made_shorter);
+	tcase_add_test(t, loop_in_a_ring_made_shorter_breaks);
 	tcase_add_loop_test(t, indirect_table_longer_than_the_queue_breaks, 0,
 			    2);
 	tcase_add_loop_test(t, indirect_table_of_broken_length_breaks, 0, 7);
