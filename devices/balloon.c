@@ -257,6 +257,7 @@ static void balloon_stop(struct virtio_dev *d)
 
 	balloon_queue_stop(d, BALLOON_QUEUE_STATS);
 	config_of(b)->actual = le32_put(0);
+	virtio_config_renewed(d);
 	memset(b->stats, 0, sizeof(b->stats));
 }
 

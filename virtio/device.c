@@ -91,6 +91,7 @@ int virtio_dev_init(struct virtio_dev *d, const struct virtio_dev_ops *ops,
 	d->log = (struct guest_log){.name = d->name};
 
 	d->status = d->generation = 0;
+	d->config_seen = true;
 	d->running = d->stopping = d->paused = false;
 	d->insist_platform = env->access_platform;
 	d->inflight = 0;

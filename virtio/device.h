@@ -161,6 +161,7 @@ struct virtio_dev {
 
 	uint8_t status;
 	uint8_t generation;   /* of the configuration */
+	bool config_seen;     /* of that generation, by the driver */
 	bool running;	      /* DRIVER_OK seen, not broken, not stopping */
 	bool stopping;	      /* a reset waits for I/O in flight */
 	bool paused;	      /* may not touch memory: bus master off */
@@ -231,6 +232,8 @@ __attribute__((format(printf, 2, 3))) void virtio_broken(struct virtio_dev *d,
 
 /* Configuration bytes changed by the device: new generation, interrupt. */
 void virtio_config_changed(struct virtio_dev *d);
+/* The same, which the driver has brought about and need not be told. */
+void virtio_config_renewed(struct virtio_dev *d);
 
 /* I/O was given to the host's kernel / has come back; also for work done
  * without d->lock that will write guest memory. */
@@ -282,8 +285,7 @@ void virtio_reset(struct virtio_dev *d);
 void virtio_pause(struct virtio_dev *d, bool pause);
 
 /* @size 1, 2, 4, 8; past the end reads 0. */
-uint64_t virtio_config_read(const struct virtio_dev *d, uint64_t off,
-			    unsigned size);
+uint64_t virtio_config_read(struct virtio_dev *d, uint64_t off, unsigned size);
 void virtio_config_write(struct virtio_dev *d, uint64_t off, unsigned size,
 			 uint64_t val);
 

@@ -149,6 +149,7 @@ void net_set_mac(struct net *n, const uint8_t *mac)
 	memcpy(n->filter.own, mac, NET_MAC_LEN);
 	memcpy(n->dev.config + offsetof(struct net_config_wire, mac), mac,
 	       NET_MAC_LEN);
+	virtio_config_renewed(&n->dev);
 	net_apply_filter(n);
 }
 

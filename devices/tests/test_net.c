@@ -873,6 +873,8 @@ static uint8_t control(const void *words, size_t len)
 /* [virtio 1.2, 5.1.6.5] */
 START_TEST(control_queue_sets_filters_and_address)
 {
+	uint8_t before;
+
 	up_tap(_i, MRG | CONTROL, 1);
 	control_at = 2;
 	ck_assert(fake.filter.promisc);
@@ -885,9 +887,14 @@ START_TEST(control_queue_sets_filters_and_address)
 			  NET_CTRL_OK);
 	ck_assert_uint_eq(fake.filter.n, 2);
 	ck_assert_uint_eq(fake.filter.macs[1][0], 2);
+	before = f.d->generation;
+	fix_lock(&f);
+	(void)virtio_config_read(f.d, 0, 1);
+	fix_unlock(&f);
 	ck_assert_uint_eq(CONTROL_OF(1, 1, 2, 9, 9, 9, 9, 9), NET_CTRL_OK);
 	ck_assert_uint_eq(fake.filter.own[1], 9);
 	ck_assert_uint_eq(f.d->config[1], 9);
+	ck_assert_uint_ne(f.d->generation, before);
 	/* All is as it was after a reset. */
 	fix_start(&f, MRG | CONTROL);
 	ck_assert(fake.filter.promisc);

@@ -96,6 +96,13 @@ START_TEST(write_across_the_end_is_cut)
 }
 END_TEST
 
+/* The device changes it once more after it was read. */
+static void change(void)
+{
+	(void)virtio_config_read(d, 0, 1);
+	virtio_config_changed(d);
+}
+
 /* [virtio 1.2, 2.5.1, 4.1.4.3.1] */
 START_TEST(change_by_the_device_is_a_new_generation)
 {
@@ -114,11 +121,37 @@ END_TEST
 START_TEST(generation_wraps_and_survives_reset)
 {
 	for (unsigned i = 0; i < 256; i++)
-		virtio_config_changed(d);
+		change();
 	ck_assert_uint_eq(d->generation, 0);
-	virtio_config_changed(d);
+	change();
 	virtio_reset(d);
 	ck_assert_uint_eq(d->generation, 1);
+}
+END_TEST
+
+/* Or a driver that is slow between two reads would see none of them. */
+START_TEST(changes_that_wrap_around_are_one)
+{
+	const uint8_t before = d->generation;
+
+	(void)virtio_config_read(d, 0, 1);
+	for (unsigned i = 0; i < 256; i++)
+		virtio_config_changed(d);
+	ck_assert_uint_ne(d->generation, before);
+	/* What is not there is not read. */
+	(void)virtio_config_read(d, LEN, 1);
+	virtio_config_changed(d);
+	ck_assert_uint_eq(d->generation, (uint8_t)(before + 1));
+}
+END_TEST
+
+START_TEST(what_the_driver_brings_about_is_no_interrupt)
+{
+	fix_start(f, FIX_ALL, 8);
+	(void)virtio_config_read(d, 0, 1);
+	virtio_config_renewed(d);
+	ck_assert_uint_eq(d->generation, 1);
+	ck_assert_uint_eq(f->transport.config_irqs, 0);
 }
 END_TEST
 
@@ -157,6 +190,8 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, write_across_the_end_is_cut, 0, 4);
 	tcase_add_test(t, change_by_the_device_is_a_new_generation);
 	tcase_add_test(t, generation_wraps_and_survives_reset);
+	tcase_add_test(t, changes_that_wrap_around_are_one);
+	tcase_add_test(t, what_the_driver_brings_about_is_no_interrupt);
 	tcase_add_test(t, write_by_the_driver_is_no_new_generation);
 	tcase_add_test(t, device_without_configuration_reads_zeros);
 	suite_add_tcase(s, t);
