@@ -124,6 +124,7 @@ void net_lost(struct net *n, int error)
 
 int net_activate(struct net *n, unsigned active)
 {
+	const unsigned before = n->active;
 	int r = 0;
 
 	if (n->vhost)
@@ -132,6 +133,11 @@ int net_activate(struct net *n, unsigned active)
 		r = n->backend->ops->activate(n->backend, active);
 	if (r == 0)
 		n->active = active;
+	/* Their kicks went nowhere so far. */
+	for (unsigned i = before; i < n->active; i++) {
+		vq_kick_later(net_rxq(&n->pairs[i]));
+		vq_kick_later(net_txq(&n->pairs[i]));
+	}
 	watch_all(n);
 	if (n->vhost)
 		net_vhost_serve_all(n->vhost);

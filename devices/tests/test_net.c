@@ -944,6 +944,37 @@ START_TEST(driver_chooses_how_many_pairs_work)
 }
 END_TEST
 
+static bool second_pair_starves(void *arg)
+{
+	(void)arg;
+	return container_of(f.d, struct net, dev)->pairs[1].rx.starved;
+}
+
+/* What was kicked while it did not work is found when it does. */
+START_TEST(pair_that_starved_works_when_it_is_chosen_again)
+{
+	struct vqd_buf b;
+	uint32_t head, len;
+
+	up_tap(_i, MRG | CONTROL | BIT_ULL(NET_F_MQ), 2);
+	control_at = 4;
+	ck_assert_uint_eq(CONTROL_OF(4, 0, 2, 0), NET_CTRL_OK);
+	fill(frame, 100);
+	ck_assert_int_eq(send(peers[1], frame, 100, 0), 100);
+	fix_until(&f, second_pair_starves, NULL);
+	ck_assert_uint_eq(CONTROL_OF(4, 0, 1, 0), NET_CTRL_OK);
+	b = (struct vqd_buf){vqd_alloc(&f.drv[2], 1000), 1000, true};
+	(void)vqd_add(&f.drv[2], &b, 1);
+	fix_kick(&f, 2);
+	/* The control queue is served after that kick. */
+	ck_assert_uint_eq(CONTROL_OF(4, 0, 1, 0), NET_CTRL_OK);
+	ck_assert_uint_eq(CONTROL_OF(4, 0, 2, 0), NET_CTRL_OK);
+	fix_wait(&f, 2, &head, &len);
+	ck_assert_uint_eq(len, 100);
+	down();
+}
+END_TEST
+
 /*
  * Headers.
  */
@@ -1052,6 +1083,7 @@ int main(void)
 	ADD(control_queue_sets_filters_and_address);
 	ADD(control_queue_refuses_what_it_cannot_do);
 	ADD(driver_chooses_how_many_pairs_work);
+	ADD(pair_that_starved_works_when_it_is_chosen_again);
 	ADD(tap_sees_no_header_that_was_refused);
 	tcase_add_test(tc, header_that_points_outside_its_frame_is_refused);
 	suite_add_tcase(s, tc);
