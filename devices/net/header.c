@@ -59,3 +59,17 @@ bool net_header_check(struct net_header_wire *h, uint64_t features, size_t len)
 		h->hdr_len = le16_put((uint16_t)len);
 	return true;
 }
+
+bool net_header_fits(const struct net_header_wire *h, uint64_t features)
+{
+	const uint8_t type = h->gso_type & (uint8_t)~NET_GSO_ECN;
+
+	if (h->flags & NET_HDR_F_NEEDS_CSUM && !has(features, NET_F_GUEST_CSUM))
+		return false;
+	if (h->gso_type == NET_GSO_NONE)
+		return true;
+	if (h->gso_type & NET_GSO_ECN && !has(features, NET_F_GUEST_ECN))
+		return false;
+	return (type == NET_GSO_TCPV4 && has(features, NET_F_GUEST_TSO4)) ||
+	       (type == NET_GSO_TCPV6 && has(features, NET_F_GUEST_TSO6));
+}

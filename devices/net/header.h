@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * header.h - is what the guest says about a frame true enough to act on it?
+ * header.h - is what the guest says about a frame true enough to act on it, and
+ * is what the host says any use to the guest?
  */
 #ifndef MOAT_DEVICES_NET_HEADER_H
 #define MOAT_DEVICES_NET_HEADER_H
@@ -21,5 +22,14 @@
  * Return: false if the frame is to be dropped.
  */
 bool net_header_check(struct net_header_wire *h, uint64_t features, size_t len);
+
+/*
+ * net_header_fits - can the driver make use of a frame that came with @h?  The
+ * host may have put it into its queue for one that could do more.
+ * [virtio 1.2, 5.1.6.4.1]
+ *
+ * Return: false if the frame is to be dropped.
+ */
+bool net_header_fits(const struct net_header_wire *h, uint64_t features);
 
 #endif

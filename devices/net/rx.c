@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "devices/net/header.h"
 
 #define HEADER sizeof(struct net_header_wire)
 
@@ -332,7 +333,8 @@ static bool receive(struct net_pair *p)
 	if (!end)
 		return true;
 	rx->complete = true;
-	if (rx->discard)
+	if (rx->discard ||
+	    !net_header_fits(&rx->hdr, p->net->dev.driver_features))
 		drop_frame(p);
 	return true;
 }

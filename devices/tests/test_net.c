@@ -936,7 +936,7 @@ START_TEST(driver_chooses_how_many_pairs_work)
 	b = (struct vqd_buf){vqd_alloc(&f.drv[2], 1000), 1000, true};
 	(void)vqd_add(&f.drv[2], &b, 1);
 	fix_kick(&f, 2);
-	fill(frame, 100);
+	memset(frame, 0, 100);
 	ck_assert_int_eq(send(peers[1], frame, 100, 0), 100);
 	fix_wait(&f, 2, &head, &len);
 	ck_assert_uint_eq(len, 100);
@@ -959,7 +959,7 @@ START_TEST(pair_that_starved_works_when_it_is_chosen_again)
 	up_tap(_i, MRG | CONTROL | BIT_ULL(NET_F_MQ), 2);
 	control_at = 4;
 	ck_assert_uint_eq(CONTROL_OF(4, 0, 2, 0), NET_CTRL_OK);
-	fill(frame, 100);
+	memset(frame, 0, 100);
 	ck_assert_int_eq(send(peers[1], frame, 100, 0), 100);
 	fix_until(&f, second_pair_starves, NULL);
 	ck_assert_uint_eq(CONTROL_OF(4, 0, 1, 0), NET_CTRL_OK);
@@ -1026,6 +1026,69 @@ START_TEST(header_that_points_outside_its_frame_is_refused)
 }
 END_TEST
 
+/* A tap keeps frames for the driver before this one, too. */
+START_TEST(frame_for_a_driver_that_could_do_more_is_dropped)
+{
+	static const struct net_header_wire partial = {
+		.flags = NET_HDR_F_NEEDS_CSUM,
+		.gso_type = NET_GSO_TCPV4,
+	};
+	iova_t at;
+
+	up_tap(_i, MRG, 1);
+	at = post(1000);
+	fix_kick(&f, RX);
+	memcpy(frame, &partial, HEADER);
+	ck_assert_int_eq(send(peers[0], frame, HEADER + 80, 0), HEADER + 80);
+	tap_frame(100);
+	ck_assert_uint_eq(next_used(RX), HEADER + 100);
+	has_bytes(at + HEADER, 0, 100);
+	ck_assert_uint_eq(stats().dropped, 1);
+	down();
+}
+END_TEST
+
+START_TEST(received_header_has_nothing_that_was_not_negotiated)
+{
+	static const struct {
+		uint8_t flags, type;
+		unsigned needs[2]; /* each of them */
+	} t[] = {
+		{NET_HDR_F_NEEDS_CSUM,
+		 NET_GSO_NONE,
+		 {NET_F_GUEST_CSUM, NET_F_GUEST_CSUM}},
+		{NET_HDR_F_NEEDS_CSUM,
+		 NET_GSO_TCPV4,
+		 {NET_F_GUEST_CSUM, NET_F_GUEST_TSO4}},
+		{NET_HDR_F_NEEDS_CSUM,
+		 NET_GSO_TCPV6,
+		 {NET_F_GUEST_CSUM, NET_F_GUEST_TSO6}},
+		{0, NET_GSO_TCPV4, {NET_F_GUEST_TSO4, NET_F_GUEST_TSO4}},
+		{0,
+		 NET_GSO_TCPV4 | NET_GSO_ECN,
+		 {NET_F_GUEST_ECN, NET_F_GUEST_TSO4}},
+	};
+	const uint64_t all =
+		BIT_ULL(NET_F_GUEST_CSUM) | BIT_ULL(NET_F_GUEST_TSO4) |
+		BIT_ULL(NET_F_GUEST_TSO6) | BIT_ULL(NET_F_GUEST_ECN);
+	struct net_header_wire h = {.flags = NET_HDR_F_DATA_VALID};
+
+	ck_assert(net_header_fits(&h, 0));
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		h.flags = t[i].flags;
+		h.gso_type = t[i].type;
+		ck_assert(net_header_fits(&h, all));
+		ck_assert(!net_header_fits(&h, all & ~BIT_ULL(t[i].needs[0])));
+		ck_assert(!net_header_fits(&h, all & ~BIT_ULL(t[i].needs[1])));
+	}
+	/* UDP in pieces, and whatever else was never offered. */
+	h.gso_type = 3;
+	ck_assert(!net_header_fits(&h, all));
+	h.gso_type = 5;
+	ck_assert(!net_header_fits(&h, UINT64_MAX));
+}
+END_TEST
+
 START_TEST(tap_sees_no_header_that_was_refused)
 {
 	const struct net_header_wire bad = {
@@ -1085,6 +1148,8 @@ int main(void)
 	ADD(driver_chooses_how_many_pairs_work);
 	ADD(pair_that_starved_works_when_it_is_chosen_again);
 	ADD(tap_sees_no_header_that_was_refused);
+	ADD(frame_for_a_driver_that_could_do_more_is_dropped);
+	tcase_add_test(tc, received_header_has_nothing_that_was_not_negotiated);
 	tcase_add_test(tc, header_that_points_outside_its_frame_is_refused);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
