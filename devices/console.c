@@ -128,10 +128,14 @@ static void port_closed(struct con_port *p)
  * Control messages from the driver.
  */
 
+/* Once: a port that exists is not added.   [virtio 1.2, 5.3.6.2.1] */
 static void device_ready(struct con *c)
 {
-	for (unsigned i = 0; i < c->nports; i++)
-		say(&c->ports[i], CON_DEVICE_ADD);
+	for (unsigned i = 0; i < c->nports; i++) {
+		if (!c->ports[i].added)
+			say(&c->ports[i], CON_DEVICE_ADD);
+		c->ports[i].added = true;
+	}
 }
 
 static void port_ready(struct con *c, struct con_port *p)
@@ -203,7 +207,8 @@ static void con_stop(struct virtio_dev *d)
 
 	for (unsigned i = 0; i < c->nports; i++) {
 		con_port_drop(&c->ports[i]);
-		c->ports[i].ready = c->ports[i].guest_open = false;
+		c->ports[i].added = c->ports[i].ready = false;
+		c->ports[i].guest_open = false;
 		c->ports[i].unsaid = 0;
 	}
 }

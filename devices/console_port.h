@@ -31,6 +31,7 @@ struct con_port {
 	con_port_closed_fn closed;
 
 	bool host_open;
+	bool added;	 /* the driver has been told that there is one */
 	bool ready;	 /* the driver has it and wants to hear of it */
 	bool guest_open; /* somebody in the guest takes its input */
 	unsigned unsaid; /* control messages that are due, a bit for each */

@@ -238,6 +238,16 @@ START_TEST(ready_driver_is_told_of_every_port)
 }
 END_TEST
 
+START_TEST(driver_that_is_ready_twice_is_told_once)
+{
+	up(_i);
+	introduce_device();
+	tell(UINT32_MAX, CON_DEVICE_READY, 1);
+	expect_nothing_more();
+	down();
+}
+END_TEST
+
 START_TEST(ready_port_gets_its_name_and_then_opens)
 {
 	up(_i);
@@ -441,6 +451,7 @@ int main(void)
 #define ADD(t) tcase_add_loop_test(tc, t, 0, FIX_WAYS)
 	ADD(terse_port_has_a_short_queue_to_the_guest);
 	ADD(ready_driver_is_told_of_every_port);
+	ADD(driver_that_is_ready_twice_is_told_once);
 	ADD(ready_port_gets_its_name_and_then_opens);
 	ADD(console_is_announced_with_its_size);
 	ADD(failed_device_and_port_are_told_nothing);
