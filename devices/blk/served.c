@@ -142,7 +142,7 @@ static void fill_config(struct vublk *b, const uint8_t *said)
 
 	memcpy(&old, d->config, sizeof(old));
 	memcpy(&w, said, CONFIG_LEN);
-	w.writeback = b->cache < 0 ? b->can_cache : old.writeback;
+	w.writeback = old.writeback;
 	w.num_queues = le16_put((uint16_t)d->nvqs);
 	/* Header and status take a descriptor each. */
 	if (le32_get(w.seg_max) > 0)
@@ -198,9 +198,23 @@ static void on_output(struct loop_watch *w, uint32_t events)
  * The device's face.
  */
 
-/* A driver that cannot flush has to be able to rely on every write. */
+/* The switch, by us.   [virtio 1.2, 5.2.5] */
+static void show_cache(struct virtio_dev *d, bool on)
+{
+	if (d->config[WRITEBACK] == on)
+		return;
+	d->config[WRITEBACK] = on;
+	virtio_config_renewed(d);
+}
+
+/*
+ * A driver that cannot flush has to be able to rely on every write, and finds
+ * the switch that it may have set so.   [virtio 1.2, 5.2.5.2]
+ */
 static bool vublk_features_ok(struct virtio_dev *d, uint64_t features)
 {
+	if (!(features & BIT_ULL(BLK_F_FLUSH)))
+		show_cache(d, false);
 	return features & BIT_ULL(BLK_F_FLUSH) ||
 	       !(d->offered & BIT_ULL(BLK_F_FLUSH)) || to_vublk(d)->can_cache;
 }
@@ -242,6 +256,7 @@ static void vublk_config_written(struct virtio_dev *d, size_t off, size_t len)
 static void vublk_stop(struct virtio_dev *d)
 {
 	vhu_stop(&to_vublk(d)->vhu);
+	show_cache(d, to_vublk(d)->can_cache);
 }
 
 static void vublk_queue_stop(struct virtio_dev *d, unsigned qi)
@@ -314,6 +329,9 @@ static uint64_t features(const struct virtio_dev_env *env, uint64_t said,
 {
 	uint64_t f = (said & EXTRAS) | BIT_ULL(BLK_F_SEG_MAX);
 
+	/* [virtio 1.2, 5.2.5.2] */
+	if (!(f & BIT_ULL(BLK_F_FLUSH)))
+		f &= ~BIT_ULL(BLK_F_CONFIG_WCE);
 	if (env->access_platform)
 		f |= BIT_ULL(BLK_F_SIZE_MAX);
 	if (nqueues > 1)
@@ -356,6 +374,7 @@ static int make(struct vublk **ret_b, const struct virtio_dev_env *env,
 	b->cache = -1;
 	if (b->can_cache)
 		b->dev.config_wmask[WRITEBACK] = 1;
+	b->dev.config[WRITEBACK] = b->can_cache;
 	vhu_init(&b->vhu, &b->dev, &vhu_ops);
 	if (config->patience_ms > 0)
 		b->vhu.patience_ms = config->patience_ms;

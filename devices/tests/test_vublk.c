@@ -415,6 +415,40 @@ START_TEST(the_drivers_switch_reaches_the_server)
 }
 END_TEST
 
+/* [virtio 1.2, 5.2.5.2]: it reads so from FEATURES_OK on. */
+START_TEST(a_switch_without_a_flush_begins_with_write_through)
+{
+	const uint64_t features = NO_FLUSH | BIT_ULL(BLK_F_CONFIG_WCE);
+
+	rig_up(&r, (unsigned)_i, RIG_DRIVER | BIT_ULL(BLK_F_CONFIG_WCE));
+	fb_wait_writes(&r.b, 1);
+	ck_assert_uint_eq(config_of_driver().writeback, 1);
+	fix_lock(&r.f.dev);
+	ck_assert(vqd_negotiate(
+		r.f.dev.d,
+		features | (r.f.dev.env.access_platform
+				    ? BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)
+				    : 0)));
+	fix_unlock(&r.f.dev);
+	ck_assert_uint_eq(config_of_driver().writeback, 0);
+	fix_start(&r.f.dev, features);
+	fb_wait_writes(&r.b, 2);
+	ck_assert_uint_eq(r.b.written.region[0], 0);
+	/* The next one finds what the first one found. */
+	fix_start(&r.f.dev, RIG_DRIVER | BIT_ULL(BLK_F_CONFIG_WCE));
+	ck_assert_uint_eq(config_of_driver().writeback, 1);
+}
+END_TEST
+
+START_TEST(a_server_without_a_flush_has_no_switch)
+{
+	r.b.features &= ~BIT_ULL(BLK_F_FLUSH);
+	ck_assert_msg(rig_make(&r, 0) == 0, "%s", r.err.msg);
+	ck_assert(!(r.f.dev.d->offered & BIT_ULL(BLK_F_CONFIG_WCE)));
+	fix_start(&r.f.dev, NO_FLUSH);
+}
+END_TEST
+
 /*
  * What the server says by itself.
  */
@@ -711,6 +745,9 @@ static void add_work(TCase *t)
 		t, a_server_that_refuses_to_write_through_is_given_up, 0, 2);
 	tcase_add_test(t, without_a_switch_drivers_have_to_flush);
 	tcase_add_loop_test(t, the_drivers_switch_reaches_the_server, 0, 2);
+	tcase_add_loop_test(
+		t, a_switch_without_a_flush_begins_with_write_through, 0, 2);
+	tcase_add_test(t, a_server_without_a_flush_has_no_switch);
 }
 
 static void add_words(TCase *t)
