@@ -162,15 +162,13 @@ static int set_disk_reconnect(struct settings *s, const char *value,
 			      struct err *err)
 {
 	uint64_t ms = 0;
-	int r = 0;
 
-	if (strcmp(value, "off") != 0)
-		r = value_time(value, &ms, err);
-	if (r == 0 && ms > MACH_DISK_WAIT_MS_MAX)
-		r = err_set(err, EINVAL, "expected off, or at most 24h");
-	if (r == 0)
-		new_disk(s)->wait_ms = (unsigned)ms;
-	return r;
+	if (strcmp(value, "off") != 0 &&
+	    (value_time(value, &ms, NULL) < 0 || ms > MACH_DISK_WAIT_MS_MAX))
+		return err_set(err, EINVAL,
+			       "expected off, or a time from 1ms to 24h");
+	new_disk(s)->wait_ms = (unsigned)ms;
+	return 0;
 }
 
 static int set_disk_ro(struct settings *s, const char *value, struct err *err)

@@ -95,6 +95,8 @@ static int set_net_mac(struct settings *s, const char *value, struct err *err)
 	if (mac[0] & 1)
 		return err_set(err, EINVAL,
 			       "an odd first byte is the address of a group");
+	if (!(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]))
+		return err_set(err, EINVAL, "all zeros is nobody's address");
 	memcpy(new_net(s)->mac, mac, sizeof(mac));
 	return 0;
 }

@@ -252,6 +252,9 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 	if (!user && n->nforwards > 0)
 		return err_set(err, EINVAL,
 			       "--net 'tap=%s': hostfwd is for 'user'", n->tap);
+	if (!user && (!n->host || n->program))
+		return err_set(err, EINVAL, "--net: %s is for 'user'",
+			       n->program ? "passt" : "host");
 	if (n->mac[0] & 1)
 		return err_set(err, EINVAL,
 			       "--net: a mac whose first byte is odd is that "

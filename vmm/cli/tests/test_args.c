@@ -191,8 +191,11 @@ START_TEST(disk_of_a_server_or_in_a_format)
 	    "nothing",
 	    "--disk", "vhost-user=");
 	bad("--disk 'vhost-user=s,reconnect=25h': reconnect '25h': expected "
-	    "off, or at most 24h",
+	    "off, or a time from 1ms to 24h",
 	    "--disk", "vhost-user=s,reconnect=25h");
+	bad("--disk 'vhost-user=s,reconnect=0': reconnect '0': expected "
+	    "off, or a time from 1ms to 24h",
+	    "--disk", "vhost-user=s,reconnect=0");
 	bad("--disk 'a,reconnect=5s': reconnect= is for vhost-user=SOCKET",
 	    "--disk", "a,reconnect=5s");
 }
@@ -268,6 +271,22 @@ START_TEST(iommu_is_a_word_and_keys)
 	ck_assert_int_eq(s.machine.iommu.console, MACH_OFF);
 	ck_assert(!s.machine.iommu.bypass);
 	ck_assert_int_eq(s.machine.iommu.on, MACH_AUTO);
+}
+END_TEST
+
+START_TEST(a_card_has_an_address_of_its_own)
+{
+	good("--net", "tap=t0,mac=02:00:00:00:00:01");
+	ck_assert_uint_eq(s.machine.nets[s.machine.nnets - 1].mac[5], 1);
+	bad("--net 'tap=t0,mac=00:00:00:00:00:00': mac '00:00:00:00:00:00': "
+	    "all zeros is nobody's address",
+	    "--net", "tap=t0,mac=00:00:00:00:00:00");
+	bad("--net 'tap=t0,mac=01:00:00:00:00:00': mac '01:00:00:00:00:00': "
+	    "an odd first byte is the address of a group",
+	    "--net", "tap=t0,mac=01:00:00:00:00:00");
+	bad("--net 'tap=t0,mac=2:0:0:0:0:1': mac '2:0:0:0:0:1': expected an "
+	    "address like 52:54:00:12:34:56",
+	    "--net", "tap=t0,mac=2:0:0:0:0:1");
 }
 END_TEST
 
@@ -663,6 +682,7 @@ int main(void)
 	tcase_add_test(tc, disk_says_what_is_wrong_with_it);
 	tcase_add_test(tc, disks_have_a_limit);
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
+	tcase_add_test(tc, a_card_has_an_address_of_its_own);
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);

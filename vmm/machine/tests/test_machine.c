@@ -215,6 +215,20 @@ START_TEST(vsock_is_planned_without_a_socket)
 }
 END_TEST
 
+START_TEST(what_passt_does_is_not_done_for_a_tap)
+{
+	mach_net_init(&config.nets[0], MACH_NET_TAP);
+	config.nnets = 1;
+	config.nets[0].tap = "t0";
+	ck_assert_int_eq(mach_config_check(&config, NULL), 0);
+	config.nets[0].host = false;
+	assert_refused(EINVAL, "--net: host is for 'user'");
+	config.nets[0].host = true;
+	config.nets[0].program = "/usr/bin/passt";
+	assert_refused(EINVAL, "--net: passt is for 'user'");
+}
+END_TEST
+
 START_TEST(the_kernel_moves_frames_of_a_tap_alone)
 {
 	mach_net_init(&config.nets[0], MACH_NET_USER);
@@ -792,6 +806,7 @@ int main(void)
 	tcase_add_test(places, every_device_has_statistics);
 	tcase_add_test(places, vsock_is_planned_without_a_socket);
 	tcase_add_test(places, vsock_that_cannot_be_is_refused);
+	tcase_add_test(places, what_passt_does_is_not_done_for_a_tap);
 	tcase_add_test(places, the_kernel_moves_frames_of_a_tap_alone);
 	tcase_add_test(places, disks_and_shares_share_the_slots);
 	tcase_add_test(places, shares_that_cannot_be_are_refused);
