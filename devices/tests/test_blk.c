@@ -903,6 +903,11 @@ START_TEST(image_that_shrinks_gives_errors)
 	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 8, at, 4096), BLK_S_IOERR);
 	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 9, at, 512), BLK_S_OK);
 	blk_assert_memory(&f, at, 9, 1);
+	/* What is written behind the end makes it longer. */
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_OUT, 20, at, 512), BLK_S_OK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 20, at, 512), BLK_S_OK);
+	blk_assert_memory(&f, at, 9, 1);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 21, at, 512), BLK_S_IOERR);
 	blk_fix_down(&f);
 }
 END_TEST
