@@ -39,6 +39,8 @@ static const char *name_of(enum vhu_request request)
 		return "SET_VRING_ADDR";
 	case VHU_SET_VRING_BASE:
 		return "SET_VRING_BASE";
+	case VHU_GET_VRING_BASE:
+		return "GET_VRING_BASE";
 	case VHU_SET_VRING_KICK:
 		return "SET_VRING_KICK";
 	case VHU_SET_VRING_CALL:

@@ -96,12 +96,7 @@ static size_t missing(const struct vhu_message *m)
 	return m->len < head ? head - m->len : head + m->header.size - m->len;
 }
 
-/*
- * Return: 1 with a whole message; 0: some of it is still to come; -ECONNRESET;
- * -EPROTO if it is longer than any.  Descriptors that come along are closed by
- * the kernel.
- */
-static int take_message(int fd, struct vhu_message *m)
+int vhu_message_take(int fd, struct vhu_message *m)
 {
 	while (missing(m) > 0) {
 		uint8_t *to = m->len < sizeof(m->header)
@@ -124,8 +119,8 @@ static int take_message(int fd, struct vhu_message *m)
 	return 1;
 }
 
-static bool is_reply(const struct vhu_message *m, enum vhu_request request,
-		     size_t len)
+bool vhu_message_is_reply(const struct vhu_message *m, enum vhu_request request,
+			  size_t len)
 {
 	return m->header.request == (uint32_t)request &&
 	       m->header.flags & VHU_REPLY &&
@@ -137,7 +132,8 @@ static const char *hear_config(struct vhu *u, struct vhu_session *s)
 {
 	const struct vhu_message *m = &s->talk.in;
 
-	if (!is_reply(m, VHU_GET_CONFIG, CONFIG_HEAD + s->config_len))
+	if (!vhu_message_is_reply(m, VHU_GET_CONFIG,
+				  CONFIG_HEAD + s->config_len))
 		return "does not tell its configuration any more";
 	memcpy(s->config, m->body + CONFIG_HEAD, s->config_len);
 	u->ops->config(u, s->config);
@@ -149,7 +145,7 @@ static const char *hear_ack(struct vhu *u, struct vhu_session *s)
 	const struct vhu_message *m = &s->talk.in;
 	uint64_t answer;
 
-	if (!is_reply(m, VHU_SET_CONFIG, sizeof(answer)))
+	if (!vhu_message_is_reply(m, VHU_SET_CONFIG, sizeof(answer)))
 		return "sent a reply to SET_CONFIG that is none";
 	memcpy(&answer, m->body, sizeof(answer));
 	if (answer != 0)
@@ -164,7 +160,7 @@ const char *vhu_talk_hear(struct vhu *u, struct vhu_session *s)
 	struct vhu_talk *t = &s->talk;
 	const enum vhu_asked asked = t->asked;
 	const char *wrong = NULL;
-	int n = take_message(s->link.fd, &t->in);
+	int n = vhu_message_take(s->link.fd, &t->in);
 
 	if (n == -ECONNRESET)
 		return VHU_HUNG_UP;
@@ -213,7 +209,7 @@ static void on_back(struct loop_watch *w, uint32_t events)
 	struct vhu_session *s = container_of(w, struct vhu_session, talk.back);
 	struct vhu *u = s->queues[0].vhu;
 	struct vhu_message *m = &s->talk.back_in;
-	int n = take_message(s->talk.channel, m);
+	int n = vhu_message_take(s->talk.channel, m);
 
 	(void)events;
 	if (n < 0) {

@@ -29,6 +29,19 @@ struct vhu_message {
 	uint8_t body[sizeof(struct vhu_config_wire)];
 };
 
+/*
+ * vhu_message_take - what is there of a message.  Descriptors that come along
+ * are closed by the kernel.
+ * @m: zero before the first one
+ *
+ * Return: 1 with a whole one; 0: some of it is still to come; -ECONNRESET;
+ * -EPROTO if it is longer than any.
+ */
+int vhu_message_take(int fd, struct vhu_message *m);
+/* Is it the answer to @request, with @len bytes? */
+bool vhu_message_is_reply(const struct vhu_message *m, enum vhu_request request,
+			  size_t len);
+
 struct vhu_talk {
 	enum vhu_asked asked; /* what has no answer yet */
 	bool ask, tell;	      /* what is to be said next */
