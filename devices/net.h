@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * net.h - virtio-net on a tap, or on passt (user networking).
- * [virtio 1.2, 5.1]
+ * net.h - virtio-net on a tap, on passt (user networking), or on a server that
+ * speaks vhost-user.   [virtio 1.2, 5.1]
  *
- * A tap that goes away and a passt that ends are a link that goes down: what
- * the guest sends from then on is lost, and nobody waits.
+ * A tap that goes away, a passt that ends and a server that hangs up are a link
+ * that goes down: what the guest sends from then on is lost, and nobody waits.
  */
 #ifndef MOAT_DEVICES_NET_H
 #define MOAT_DEVICES_NET_H
@@ -19,7 +19,7 @@
 #define NET_MTU_MIN	 1280 /* IPv6 wants it */
 #define NET_MTU_MAX	 65520
 
-enum net_kind { NET_USER, NET_TAP };
+enum net_kind { NET_USER, NET_TAP, NET_SERVED };
 
 /* Does the host's kernel move a tap's frames?  AUTO: if it can. */
 enum net_vhost_wish { NET_VHOST_OFF, NET_VHOST_ON, NET_VHOST_AUTO };
@@ -42,6 +42,10 @@ struct net_address {
 struct net_config {
 	enum net_kind kind;
 	const char *tap; /* its name */
+	/* NET_SERVED: that of a vhost-user server, and how long the next one
+	 * is looked for when it has gone; 0: not at all. */
+	const char *socket;
+	unsigned reconnect_ms;
 	uint8_t mac[6];	 /* the guest's */
 	unsigned queues; /* pairs, 1 to NET_QUEUES_MAX; 1 with NET_USER */
 	unsigned mtu;	 /* 0: the tap's own; NET_MTU_MAX */
@@ -53,6 +57,8 @@ struct net_config {
 	bool host;	     /* the host's own services, at the gateway */
 	const char *program; /* passt; NULL: the one that is installed */
 	bool plan;	     /* make the device only: nothing is opened */
+	/* For tests: how long a server may take.  0: NET_VU_..., VHU_... */
+	unsigned setup_ms, patience_ms;
 };
 
 struct net_stats {

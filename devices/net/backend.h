@@ -91,19 +91,34 @@ struct net_backend_ops {
 	 * May be NULL: it has none.   Return: 0, -errno. */
 	int (*attach)(struct net_backend *b, struct loop *loop,
 		      pthread_mutex_t *lock);
+	/* The device ends, and its lock with it: no watch or thread is there
+	 * afterwards.  Without the lock; twice does no harm.  May be NULL. */
+	void (*detach)(struct net_backend *b);
 	/* It is lost, for @error.  Say how that came, and let go of the rest.
 	 * May be NULL: the error says it. */
 	void (*lost)(struct net_backend *b, int error, char *text, size_t size);
 	void (*free)(struct net_backend *b);
 };
 
+/* Who is told what the descriptors do not say. */
+struct net_listener {
+	/* The other end has gone, for @error; 0: it is there again.  Under the
+	 * device's lock. */
+	void (*link)(struct net_listener *l, int error);
+};
+
 struct net_backend {
 	const struct net_backend_ops *ops;
-	const char *name;  /* for people: "tap 'tap0'" */
-	const int *fds;	   /* of the queues */
-	unsigned nqueues;  /* 1 to NET_QUEUES_MAX */
-	uint64_t features; /* NET_F_... of the offloads it can do */
-	unsigned mtu;	   /* 0: not known */
+	const char *name; /* for people: "tap 'tap0'" */
+	const int *fds;	  /* of the queues */
+	/* Of the queues: what there is to read when there is room again.
+	 * NULL: then @fds can be written. */
+	const int *room_fds;
+	struct net_listener *listener; /* set by the device */
+	unsigned nqueues;	       /* 1 to NET_QUEUES_MAX */
+	uint64_t features;	       /* NET_F_... of the offloads it can do */
+	unsigned mtu;		       /* 0: not known */
+	bool comes_back;	       /* perhaps, when it is lost */
 };
 
 #endif

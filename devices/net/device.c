@@ -12,6 +12,7 @@
 #include "devices/net/passt.h"
 #include "devices/net/tap.h"
 #include "devices/net/vhost_kernel.h"
+#include "devices/net/vhost_user.h"
 
 #define QUEUE_SIZE 256
 
@@ -44,15 +45,25 @@ static uint32_t wanted_events(const struct net_pair *p)
 		return events;
 	if (n->dev.running && !p->rx.starved)
 		events |= EPOLLIN;
-	if (net_tx_waits(p))
+	if (net_tx_waits(p) && !n->backend->room_fds)
 		events |= EPOLLOUT;
 	return events;
+}
+
+/* loop_watch_set() does nothing of a watch that is not there. */
+static void watch_room(struct net_pair *p)
+{
+	const struct net *n = p->net;
+	const bool waits = n->link && !n->dev.paused && net_tx_waits(p);
+
+	loop_watch_set(&p->room, waits ? EPOLLIN : 0);
 }
 
 void net_pair_watch(struct net_pair *p)
 {
 	const uint32_t events = wanted_events(p);
 
+	watch_room(p);
 	if (events == p->events || !p->watch.loop)
 		return;
 	p->events = events;
@@ -78,6 +89,12 @@ static void on_event(struct loop_watch *w, uint32_t events)
 	/* What came before the end has been delivered, or never will be. */
 	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) && p->net->link)
 		net_lost(p->net, EPIPE);
+}
+
+static void on_room(struct loop_watch *w, uint32_t events)
+{
+	(void)events;
+	net_pair_run(container_of(w, struct net_pair, room));
 }
 
 static void watch_all(struct net *n)
@@ -112,10 +129,41 @@ void net_lost(struct net *n, int error)
 	(void)snprintf(how, sizeof(how), "has gone away: %s", strerror(error));
 	if (b->ops->lost)
 		b->ops->lost(b, error, how, sizeof(how));
-	log_err("%s: %s %s; the guest's link is down from now on", n->dev.name,
-		b->name, how);
+	log_err("%s: %s %s; the guest's link is down %s", n->dev.name, b->name,
+		how, b->comes_back ? "until it is there again" : "from now on");
 	show_status(n);
 	virtio_config_changed(&n->dev);
+}
+
+static void found(struct net *n)
+{
+	struct net_backend *b = n->backend;
+	int r = 0;
+
+	n->link = true;
+	if (n->dev.running && b->ops->offload)
+		r = b->ops->offload(b, n->dev.driver_features);
+	if (r == 0)
+		r = net_activate(n, n->active);
+	if (r < 0) {
+		net_lost(n, -r);
+		return;
+	}
+	log_warn("%s: %s is there again; the guest's link is up", n->dev.name,
+		 b->name);
+	net_apply_filter(n);
+	show_status(n);
+	virtio_config_changed(&n->dev);
+}
+
+static void on_link(struct net_listener *l, int error)
+{
+	struct net *n = container_of(l, struct net, listener);
+
+	if (error)
+		net_lost(n, error);
+	else
+		found(n);
 }
 
 /*
@@ -284,6 +332,7 @@ static void free_pairs(struct net *n)
 {
 	for (unsigned i = 0; n->pairs && i < n->npairs; i++) {
 		loop_watch_del(&n->pairs[i].watch);
+		loop_watch_del(&n->pairs[i].room);
 		free(n->pairs[i].rx.spill);
 		free(n->pairs[i].tx.rest);
 	}
@@ -294,9 +343,13 @@ static void net_free(struct virtio_dev *d)
 {
 	struct net *n = to_net(d);
 
-	for (unsigned i = 0; n->pairs && i < n->npairs; i++)
+	for (unsigned i = 0; n->pairs && i < n->npairs; i++) {
 		loop_watch_del(&n->pairs[i].watch);
+		loop_watch_del(&n->pairs[i].room);
+	}
 	net_vhost_detach(n->vhost);
+	if (n->backend && n->backend->ops->detach)
+		n->backend->ops->detach(n->backend);
 	virtio_dev_fini(d);
 	free_pairs(n);
 	net_vhost_free(n->vhost);
@@ -370,7 +423,14 @@ static int add_watches(struct net *n)
 		p->watch.fn = on_event;
 		p->watch.lock = &n->dev.lock;
 		r = loop_watch_add(loop, &p->watch, n->backend->fds[i], 0);
+		p->room.fn = on_room;
+		p->room.lock = &n->dev.lock;
+		if (r == 0 && n->backend->room_fds)
+			r = loop_watch_add(loop, &p->room,
+					   n->backend->room_fds[i], 0);
 	}
+	n->listener.link = on_link;
+	n->backend->listener = &n->listener;
 	if (r == 0 && n->backend->ops->attach)
 		r = n->backend->ops->attach(n->backend, loop, &n->dev.lock);
 	if (r == 0 && n->vhost)
@@ -486,6 +546,20 @@ static int open_vhost(struct net_vhost **ret_v,
 	return 0;
 }
 
+static int open_backend(struct net_backend **ret_b,
+			const struct net_config *config, struct err *err)
+{
+	switch (config->kind) {
+	case NET_USER:
+		break;
+	case NET_TAP:
+		return net_tap_new(ret_b, config, err);
+	case NET_SERVED:
+		return net_vu_new(ret_b, config, err);
+	}
+	return net_passt_new(ret_b, config, err);
+}
+
 int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	    const struct net_config *config, struct err *err)
 {
@@ -496,8 +570,7 @@ int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (config->plan)
 		return make(ret_d, env, config->mac, config->mtu,
 			    config->queues, NULL, NULL, err);
-	r = config->kind == NET_TAP ? net_tap_new(&b, config, err)
-				    : net_passt_new(&b, config, err);
+	r = open_backend(&b, config, err);
 	if (r < 0)
 		return r;
 	r = open_vhost(&v, env, config, err);

@@ -58,6 +58,7 @@ struct net_pair {
 	unsigned index;
 	struct loop_watch watch; /* of the backend's queue */
 	uint32_t events;	 /* that it watches for */
+	struct loop_watch room;	 /* if the backend tells of that apart */
 	struct net_rx rx;
 	struct net_tx tx;
 	struct iovec iov[NET_PIECES_MAX + 2];
@@ -71,6 +72,7 @@ struct net {
 	/* The host's kernel moves the frames while there is a link; NULL: we do. */
 	struct net_vhost *vhost;
 	bool link;
+	struct net_listener listener;
 	uint8_t mac[NET_MAC_LEN]; /* at power-on */
 	struct net_filter filter;
 	struct net_stats stats;
@@ -106,7 +108,8 @@ int net_new_vhost(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 		  struct net_vhost *vhost, struct err *err);
 
 /* device.c */
-/* The backend is lost: the link goes down, for good. */
+/* The backend is lost: the link goes down, for good if it does not come
+ * back. */
 void net_lost(struct net *n, int error);
 /* Watch for what the pair can make use of. */
 void net_pair_watch(struct net_pair *p);

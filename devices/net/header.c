@@ -73,3 +73,35 @@ bool net_header_fits(const struct net_header_wire *h, uint64_t features)
 	return (type == NET_GSO_TCPV4 && has(features, NET_F_GUEST_TSO4)) ||
 	       (type == NET_GSO_TCPV6 && has(features, NET_F_GUEST_TSO6));
 }
+
+/* What is a driver's feature when it sends is another when it receives. */
+static uint64_t sending(uint64_t features)
+{
+	static const struct {
+		unsigned in, out;
+	} pairs[] = {
+		{NET_F_GUEST_CSUM, NET_F_CSUM},
+		{NET_F_GUEST_TSO4, NET_F_HOST_TSO4},
+		{NET_F_GUEST_TSO6, NET_F_HOST_TSO6},
+		{NET_F_GUEST_ECN, NET_F_HOST_ECN},
+	};
+	uint64_t f = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (has(features, pairs[i].in))
+			f |= BIT_ULL(pairs[i].out);
+	}
+	return f;
+}
+
+bool net_header_check_in(struct net_header_wire *h, uint64_t features,
+			 size_t len)
+{
+	const uint8_t valid = h->flags & NET_HDR_F_DATA_VALID;
+
+	if (!net_header_check(h, sending(features), len))
+		return false;
+	if (valid && !h->flags && has(features, NET_F_GUEST_CSUM))
+		h->flags = NET_HDR_F_DATA_VALID;
+	return true;
+}

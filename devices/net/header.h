@@ -32,4 +32,9 @@ bool net_header_check(struct net_header_wire *h, uint64_t features, size_t len);
  */
 bool net_header_fits(const struct net_header_wire *h, uint64_t features);
 
+/* The same of a frame to the guest, from another process.
+ * [virtio 1.2, 5.1.6.4.1] */
+bool net_header_check_in(struct net_header_wire *h, uint64_t features,
+			 size_t len);
+
 #endif

@@ -131,6 +131,7 @@ static void answer_config(struct fake_backend *b, const struct message *m)
 static void set_state(struct fake_backend *b, struct fb_ring *r, bool enabled)
 {
 	pthread_mutex_lock(&b->lock);
+	r->begun += enabled && !r->enabled;
 	r->enabled = enabled;
 	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
@@ -163,6 +164,21 @@ static void map_memory(struct fake_backend *b, const struct message *m)
 	}
 }
 
+static void replace_fd(int *fd, int by)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = by;
+}
+
+static void answer_state(struct fake_backend *b, const struct message *m,
+			 uint32_t num)
+{
+	const struct vhu_vring_state_wire w = {m->body.state.index, num};
+
+	answer_bytes(b, m, &w, sizeof(w));
+}
+
 static void take(struct fake_backend *b, const struct message *m)
 {
 	struct fb_ring *r = &b->rings[m->body.state.index % FB_RINGS];
@@ -181,7 +197,7 @@ static void take(struct fake_backend *b, const struct message *m)
 		r->num = m->body.state.num;
 		break;
 	case VHU_SET_VRING_BASE:
-		r->last_avail = (uint16_t)m->body.state.num;
+		r->last_avail = r->used_idx = (uint16_t)m->body.state.num;
 		break;
 	case VHU_SET_VRING_ADDR:
 		r->desc = m->body.addr.desc;
@@ -189,10 +205,10 @@ static void take(struct fake_backend *b, const struct message *m)
 		r->used = m->body.addr.used;
 		break;
 	case VHU_SET_VRING_KICK:
-		r->kick_fd = m->fds[0];
+		replace_fd(&r->kick_fd, m->fds[0]);
 		break;
 	case VHU_SET_VRING_CALL:
-		r->call_fd = m->fds[0];
+		replace_fd(&r->call_fd, m->fds[0]);
 		break;
 	case VHU_SET_VRING_ENABLE:
 		set_state(b, r, m->body.state.num);
@@ -202,6 +218,10 @@ static void take(struct fake_backend *b, const struct message *m)
 		break;
 	case VHU_SET_CONFIG:
 		write_config(b, m);
+		break;
+	case VHU_GET_VRING_BASE:
+		set_state(b, r, false);
+		answer_state(b, m, r->last_avail);
 		break;
 	case VHU_GET_CONFIG:
 	case VHU_SET_OWNER:
@@ -325,6 +345,14 @@ void fb_wait_connected(struct fake_backend *b, unsigned nrings)
 {
 	pthread_mutex_lock(&b->lock);
 	while (!b->rings[nrings - 1].enabled)
+		wait_changed(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fb_wait_begun(struct fake_backend *b, unsigned ring, unsigned n)
+{
+	pthread_mutex_lock(&b->lock);
+	while (b->rings[ring].begun < n || !b->rings[ring].enabled)
 		wait_changed(b);
 	pthread_mutex_unlock(&b->lock);
 }
@@ -502,6 +530,10 @@ bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req)
 	ck_assert_uint_lt(req->head, r->num);
 	memcpy(&d, at_user(b, r->desc + req->head * sizeof(d), sizeof(d)),
 	       sizeof(d));
+	if (!(le16_get(d.flags) & VQ_DESC_F_INDIRECT)) {
+		add_piece(b, &d, req);
+		return true;
+	}
 	ck_assert_uint_eq(le16_get(d.flags), VQ_DESC_F_INDIRECT);
 	n = le32_get(d.len) / (unsigned)sizeof(d);
 	ck_assert_uint_ge(n, 1);

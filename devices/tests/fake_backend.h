@@ -48,7 +48,9 @@ struct fb_ring {
 	uint32_t num;
 	uint64_t desc, avail, used; /* user addresses of the front end */
 	int kick_fd, call_fd;
-	bool enabled; /* under the server's lock */
+	/* Under the server's lock; and how often it was. */
+	bool enabled;
+	unsigned begun;
 	uint16_t last_avail, used_idx;
 	unsigned calls;
 };
@@ -98,6 +100,8 @@ int fb_start(struct fake_backend *b);
 void fb_listen(struct fake_backend *b, const char *path);
 /* All rings that it was told of are enabled, at least @nrings. */
 void fb_wait_connected(struct fake_backend *b, unsigned nrings);
+/* Ring @ring is enabled, for the @n-th time at least. */
+void fb_wait_begun(struct fake_backend *b, unsigned ring, unsigned n);
 /* There were @n writes of configuration. */
 void fb_wait_writes(struct fake_backend *b, unsigned n);
 /* Hangs up; also without fb_start(). */
