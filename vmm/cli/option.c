@@ -38,8 +38,8 @@ static const struct cli_option table[] = {
 		.keys = fs_keys, .nkeys = FS_KEYS,
 	}, {
 		.name = "net", .repeatable = true, .set = set_net,
-		.arg = "user[,...]|tap=NAME|none",
-		.help = "a network; by passt or a tap (default none)",
+		.arg = "user[,...]|tap=NAME|vhost-user=SOCKET|none",
+		.help = "a network; by passt, a tap or a server (default none)",
 		.keys = net_keys, .nkeys = NET_KEYS,
 	}, {
 		.rare = true, .name = "vsock", .set = set_vsock,

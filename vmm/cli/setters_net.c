@@ -24,7 +24,9 @@ static int set_net_kind(struct settings *s, const char *value, struct err *err)
 	(void)s;
 	if (strcmp(value, "user") == 0)
 		return 0;
-	return err_set(err, EINVAL, "expected 'user', 'tap=NAME' or 'none'");
+	return err_set(err, EINVAL,
+		       "expected 'user', 'tap=NAME', "
+		       "'vhost-user=SOCKET' or 'none'");
 }
 
 static int set_net_tap(struct settings *s, const char *value, struct err *err)
@@ -35,6 +37,32 @@ static int set_net_tap(struct settings *s, const char *value, struct err *err)
 		return err_set(err, EINVAL,
 			       "expected the name of a network interface");
 	return value_text(value, &new_net(s)->tap, err);
+}
+
+static int set_net_socket(struct settings *s, const char *value,
+			  struct err *err)
+{
+	if (new_net(s)->kind != MACH_NET_SERVED)
+		return err_set(err, EINVAL, "vhost-user=SOCKET comes first");
+	return value_text(value, &new_net(s)->socket, err);
+}
+
+/* "off", which is 0, or a time. */
+static int set_net_reconnect(struct settings *s, const char *value,
+			     struct err *err)
+{
+	uint64_t ms = 0;
+	int r = 0;
+
+	if (new_net(s)->kind != MACH_NET_SERVED)
+		return err_set(err, EINVAL, "that is for vhost-user=SOCKET");
+	if (strcmp(value, "off") != 0)
+		r = value_time(value, &ms, err);
+	if (r == 0 && ms > MACH_NET_WAIT_MS_MAX)
+		r = err_set(err, EINVAL, "expected off, or at most 24h");
+	if (r == 0)
+		new_net(s)->wait_ms = (unsigned)ms;
+	return r;
 }
 
 /*
@@ -215,6 +243,8 @@ static int set_net_passt(struct settings *s, const char *value, struct err *err)
 
 const struct option_key net_keys[NET_KEYS] = {
 	{"tap", "NAME", set_net_tap},
+	{"vhost-user", "SOCKET", set_net_socket},
+	{"reconnect", "TIME|off", set_net_reconnect},
 	{"hostfwd", "tcp|udp:[ADDRESS:]PORT:PORT", set_net_hostfwd},
 	{"address", "IPV4/BITS", set_net_address},
 	{"gateway", "IPV4", set_net_gateway},
@@ -229,9 +259,17 @@ const struct option_key net_keys[NET_KEYS] = {
 	{"passt", "FILE", set_net_passt},
 };
 
+static enum mach_net_kind kind_of(const char *value)
+{
+	if (strncmp(value, "tap=", 4) == 0)
+		return MACH_NET_TAP;
+	return strncmp(value, "vhost-user=", 11) == 0 ? MACH_NET_SERVED
+						      : MACH_NET_USER;
+}
+
 int set_net(struct settings *s, const char *value, struct err *err)
 {
-	const bool tap = strncmp(value, "tap=", 4) == 0;
+	const enum mach_net_kind kind = kind_of(value);
 	int r;
 
 	if (strcmp(value, "none") == 0) {
@@ -241,8 +279,9 @@ int set_net(struct settings *s, const char *value, struct err *err)
 	if (s->machine.nnets == MACH_NETS_MAX)
 		return err_set(err, EINVAL, "more than %d networks",
 			       MACH_NETS_MAX);
-	mach_net_init(new_net(s), tap ? MACH_NET_TAP : MACH_NET_USER);
-	if (!tap && strncmp(value, "user", strcspn(value, ",")) != 0)
+	mach_net_init(new_net(s), kind);
+	if (kind == MACH_NET_USER &&
+	    strncmp(value, "user", strcspn(value, ",")) != 0)
 		return set_net_kind(s, value, err);
 	r = setters_read_list(s, value, set_net_kind, net_keys, NET_KEYS, err);
 	if (r == 0)

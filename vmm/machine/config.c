@@ -247,11 +247,14 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 	if (user && n->queues > 1)
 		return err_set(err, EINVAL,
 			       "--net 'user': several queues are for a tap");
-	if (user && n->vhost != MACH_OFF)
-		return err_set(err, EINVAL, "--net 'user': vhost is for a tap");
+	if (n->kind != MACH_NET_TAP && n->vhost != MACH_OFF)
+		return err_set(err, EINVAL, "--net '%s': vhost is for a tap",
+			       user ? "user" : "vhost-user");
 	if (!user && n->nforwards > 0)
 		return err_set(err, EINVAL,
-			       "--net 'tap=%s': hostfwd is for 'user'", n->tap);
+			       "--net '%s=%s': hostfwd is for 'user'",
+			       n->tap ? "tap" : "vhost-user",
+			       n->tap ? n->tap : n->socket);
 	if (!user && (!n->host || n->program))
 		return err_set(err, EINVAL, "--net: %s is for 'user'",
 			       n->program ? "passt" : "host");

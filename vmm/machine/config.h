@@ -117,7 +117,11 @@ struct mach_share {
 	const char *server; /* virtiofsd; NULL: the one installed */
 };
 
-enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP };
+enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP, MACH_NET_SERVED };
+
+/* How long a server that went away is looked for. */
+#define MACH_NET_WAIT_MS     60000u
+#define MACH_NET_WAIT_MS_MAX (24u * 60 * 60 * 1000)
 
 /* A port of the host that leads to one of the guest's. */
 struct mach_forward {
@@ -129,7 +133,11 @@ struct mach_forward {
 /* A network card; mach_net_init() gives the defaults. */
 struct mach_net {
 	enum mach_net_kind kind;
-	const char *tap;	/* its name, with MACH_NET_TAP */
+	const char *tap; /* its name, with MACH_NET_TAP */
+	/* With MACH_NET_SERVED: that of a vhost-user server; up to
+	 * MACH_NET_WAIT_MS_MAX, 0: when it has gone it is not looked for. */
+	const char *socket;
+	unsigned wait_ms;
 	uint8_t mac[6];		/* all 0: one is chosen */
 	unsigned queues;	/* pairs, 1 to MACH_NET_QUEUES_MAX */
 	unsigned mtu;		/* 0: the tap's own; the largest */

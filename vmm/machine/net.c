@@ -14,6 +14,19 @@ static_assert(MACH_NET_MTU_MIN == NET_MTU_MIN, "");
 static_assert(MACH_NET_MTU_MAX == NET_MTU_MAX, "");
 static_assert(MACH_FORWARDS_MAX <= NET_FORWARDS_MAX, "");
 
+static enum net_kind kind_of(enum mach_net_kind k)
+{
+	switch (k) {
+	case MACH_NET_USER:
+		break;
+	case MACH_NET_TAP:
+		return NET_TAP;
+	case MACH_NET_SERVED:
+		return NET_SERVED;
+	}
+	return NET_USER;
+}
+
 static enum net_vhost_wish vhost_wish(enum mach_switch s)
 {
 	switch (s) {
@@ -31,8 +44,10 @@ void mach_net_config(struct net_config *c, struct net_forward *forwards,
 		     const struct mach_net *n, unsigned index)
 {
 	*c = (struct net_config){
-		.kind = n->kind == MACH_NET_TAP ? NET_TAP : NET_USER,
+		.kind = kind_of(n->kind),
 		.tap = n->tap,
+		.socket = n->socket,
+		.reconnect_ms = n->wait_ms,
 		.queues = n->queues,
 		.mtu = n->mtu,
 		.vhost = vhost_wish(n->vhost),

@@ -18,7 +18,9 @@ void mach_net_init(struct mach_net *n, enum mach_net_kind kind)
 		.vhost = MACH_OFF,
 		.iommu = MACH_AUTO,
 	};
-	if (kind == MACH_NET_TAP)
+	if (kind == MACH_NET_SERVED)
+		n->wait_ms = MACH_NET_WAIT_MS;
+	if (kind != MACH_NET_USER)
 		return;
 	strcpy(n->address, "10.0.2.15");
 	strcpy(n->gateway, "10.0.2.2");
@@ -34,8 +36,8 @@ static uint64_t mix(uint64_t hash, const char *text)
 }
 
 /*
- * On a tap there are others, so it has to be another one for each host and
- * tap; but the same the next time, so that leases of addresses last.
+ * On a tap, or with a server, there are others, so it has to be another one for
+ * each host and tap or socket; but the same the next time, so that leases of addresses last.
  */
 static void choose_mac(uint8_t *mac, const struct mach_net *n, unsigned index)
 {
@@ -43,10 +45,10 @@ static void choose_mac(uint8_t *mac, const struct mach_net *n, unsigned index)
 	char host[65] = "";
 	uint64_t hash;
 
-	if (n->kind == MACH_NET_TAP) {
+	if (n->kind != MACH_NET_USER) {
 		(void)gethostname(host, sizeof(host) - 1);
 		hash = mix(UINT64_C(0xcbf29ce484222325), host);
-		hash = mix(mix(hash, "/"), n->tap);
+		hash = mix(mix(hash, "/"), n->tap ? n->tap : n->socket);
 		memcpy(chosen + 1, &hash, 5);
 	}
 	memcpy(mac, chosen, sizeof(chosen));

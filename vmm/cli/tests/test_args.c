@@ -303,6 +303,31 @@ START_TEST(a_taps_frames_may_be_moved_by_the_kernel)
 }
 END_TEST
 
+START_TEST(a_server_may_have_the_network)
+{
+	const struct mach_net *n;
+
+	good("--net", "vhost-user=/run/n,queues=4,reconnect=5s", "--net",
+	     "vhost-user=/run/m,reconnect=off", "--net", "vhost-user=/run/o");
+	n = &s.machine.nets[s.machine.nnets - 3];
+	ck_assert_int_eq(n[0].kind, MACH_NET_SERVED);
+	ck_assert_str_eq(n[0].socket, "/run/n");
+	ck_assert_uint_eq(n[0].queues, 4);
+	ck_assert_uint_eq(n[0].wait_ms, 5000);
+	ck_assert_uint_eq(n[1].wait_ms, 0);
+	ck_assert_uint_eq(n[2].wait_ms, MACH_NET_WAIT_MS);
+	bad("--net 'vhost-user=s,reconnect=25h': reconnect '25h': expected "
+	    "off, or at most 24h",
+	    "--net", "vhost-user=s,reconnect=25h");
+	bad("--net 'user,reconnect=5s': reconnect '5s': that is for "
+	    "vhost-user=SOCKET",
+	    "--net", "user,reconnect=5s");
+	bad("--net 'user,vhost-user=s': vhost-user 's': vhost-user=SOCKET "
+	    "comes first",
+	    "--net", "user,vhost-user=s");
+}
+END_TEST
+
 START_TEST(vsock_is_a_path_and_a_cid)
 {
 	good("--vsock", "/tmp/v");
@@ -684,6 +709,7 @@ int main(void)
 	tcase_add_test(tc, iommu_is_a_word_and_keys);
 	tcase_add_test(tc, a_card_has_an_address_of_its_own);
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
+	tcase_add_test(tc, a_server_may_have_the_network);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
