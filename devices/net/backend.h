@@ -26,9 +26,11 @@
 struct loop;
 struct net_backend;
 
-/* The longest frame: 64 KiB of IP and the header of Ethernet.
- * [virtio 1.2, 5.1.6.3.1] */
-#define NET_FRAME_MAX 65550
+/*
+ * The longest frame: Ethernet's header with a VLAN, IPv6's, and its largest
+ * payload.   [virtio 1.2, 5.1.6.3]
+ */
+#define NET_FRAME_MAX (14 + 4 + 40 + 65535)
 /* The header of Ethernet. */
 #define NET_FRAME_MIN 14
 
