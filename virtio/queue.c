@@ -81,6 +81,7 @@ int vq_start(struct vq *q)
 	q->kicks_are_off = false;
 	q->next_avail = q->next_used = q->avail_idx = q->signalled = 0;
 	q->unsignalled = q->nstaged = 0;
+	q->hidden = false;
 	q->armed_valid = false;
 	memset(q->busy, 0, q->size_max);
 
@@ -169,7 +170,7 @@ void vq_resume(struct vq *q)
 {
 	/* Serving another queue may have dropped the lock: paused again? */
 	while (!list_empty(&q->deferred) && !q->dev->paused)
-		vq_push(q, deferred_first(q));
+		vq_push_more(q, deferred_first(q));
 	vq_signal(q);
 	if (q->kick_watch.loop)
 		vq_kick_later(q);

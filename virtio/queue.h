@@ -148,6 +148,7 @@ struct vq {
 	/* Pushed, and not in the used ring yet. */
 	unsigned nstaged;
 	struct vq_used_elem_wire staged[VQ_BATCH];
+	bool hidden; /* some are in the ring, but not under its index yet */
 	struct vq_stats stats;
 	int kick_fd; /* eventfd; signalled by the doorbell */
 	struct loop_watch kick_watch;
@@ -182,9 +183,9 @@ int vq_pop(struct vq *q, struct vq_chain **ret_c);
 void vq_push(struct vq *q, struct vq_chain *c);
 
 /*
- * vq_push_more - vq_push() of one of many: the driver sees it together with
- * others, with the next vq_push() or vq_signal(), or when so many wait.  One
- * of the two comes before the lock is left.
+ * vq_push_more - vq_push() of one of many: the driver sees it together with the
+ * others, by the next vq_push() or vq_signal() and not before.  One of the two
+ * comes before the lock is left.
  */
 void vq_push_more(struct vq *q, struct vq_chain *c);
 

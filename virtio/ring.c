@@ -337,17 +337,16 @@ static void stage(struct vq *q, const struct vq_chain *c)
 		q->unsignalled++;
 }
 
-/* What is staged goes into the ring, and the index shows it. */
-static int publish(struct vq *q)
+/* What is staged goes into the ring, behind the index that the driver sees. */
+static int write_staged(struct vq *q)
 {
-	struct dma *dma = q->dma;
 	unsigned done = 0;
 
 	while (done < q->nstaged) {
 		const unsigned to = slot(q, q->next_used);
 		const unsigned n =
 			(unsigned)min_u64(q->nstaged - done, q->size - to);
-		int r = dma_write(dma, vq_used_entry_at(q, to),
+		int r = dma_write(q->dma, vq_used_entry_at(q, to),
 				  &q->staged[done], n * sizeof(q->staged[0]));
 
 		if (r)
@@ -358,8 +357,20 @@ static int publish(struct vq *q)
 	for (unsigned i = 0; i < q->nstaged; i++)
 		q->busy[le32_get(q->staged[i].id)] = 0;
 	q->nstaged = 0;
+	q->hidden = true;
+	return 0;
+}
+
+/* The driver sees all that was pushed. */
+static int publish(struct vq *q)
+{
+	int r = write_staged(q);
+
+	if (r)
+		return r;
+	q->hidden = false;
 	/* Release: the elements, and what the device wrote into the buffers. */
-	return dma_store16_release(dma, vq_used_idx_at(q), q->next_used);
+	return dma_store16_release(q->dma, vq_used_idx_at(q), q->next_used);
 }
 
 /* The device has it no more. */
@@ -371,8 +382,7 @@ static void give_back(struct vq *q, struct vq_chain *c)
 	vq_reset_if_idle(q);
 }
 
-/* The driver sees it when so many wait. */
-static void push(struct vq *q, struct vq_chain *c, unsigned enough)
+static void push(struct vq *q, struct vq_chain *c, bool more)
 {
 	int r = 0;
 
@@ -387,8 +397,10 @@ static void push(struct vq *q, struct vq_chain *c, unsigned enough)
 		return;
 	}
 	stage(q, c);
-	if (q->nstaged >= enough)
+	if (!more)
 		r = publish(q);
+	else if (q->nstaged == VQ_BATCH)
+		r = write_staged(q);
 	give_back(q, c);
 	if (r)
 		(void)lost_ring(q, r);
@@ -396,12 +408,12 @@ static void push(struct vq *q, struct vq_chain *c, unsigned enough)
 
 void vq_push(struct vq *q, struct vq_chain *c)
 {
-	push(q, c, 1);
+	push(q, c, false);
 }
 
 void vq_push_more(struct vq *q, struct vq_chain *c)
 {
-	push(q, c, VQ_BATCH);
+	push(q, c, true);
 }
 
 void vq_drop(struct vq *q, struct vq_chain *c)
@@ -442,7 +454,7 @@ void vq_signal(struct vq *q)
 	if (!vq_live(q) || q->dev->paused || !q->unsignalled)
 		return;
 
-	int r = q->nstaged ? publish(q) : 0;
+	int r = q->nstaged || q->hidden ? publish(q) : 0;
 
 	/* Pairs with the driver's, between its used_event (or flags) and its
 	 * last look at used.idx. */

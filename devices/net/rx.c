@@ -259,6 +259,10 @@ static unsigned slots_for(const struct net_rx *rx, uint64_t len)
 	return n;
 }
 
+/*
+ * The header says how many buffers the frame has: who sees the first sees all.
+ * [virtio 1.2, 5.1.6.4]
+ */
 static void push_frame(struct net_pair *p, unsigned nslots, uint64_t len)
 {
 	struct net_rx *rx = &p->rx;
@@ -268,7 +272,10 @@ static void push_frame(struct net_pair *p, unsigned nslots, uint64_t len)
 
 		s->chain->written = min_u64(len, s->room);
 		len -= s->chain->written;
-		vq_push(net_rxq(p), s->chain);
+		if (i + 1 < nslots)
+			vq_push_more(net_rxq(p), s->chain);
+		else
+			vq_push(net_rxq(p), s->chain);
 	}
 	forget_slots(rx, 0, nslots);
 }

@@ -412,6 +412,60 @@ START_TEST(long_frame_takes_several_buffers)
 }
 END_TEST
 
+static bool frame_has_ended(void *arg)
+{
+	const struct net *net = (struct net *)(void *)f.d;
+
+	(void)arg;
+	return net->stats.received || net->stats.dropped ||
+	       f.d->status & VIRTIO_STATUS_NEEDS_RESET;
+}
+
+/* Of eight buffers, a frame of 5,000 bytes; so many have something. */
+static unsigned filled(void)
+{
+	uint32_t head, len;
+	unsigned n = 0;
+
+	while (vqd_get_used(&f.drv[RX], &head, &len))
+		n += len > 0;
+	return n;
+}
+
+/*
+ * The header says how many buffers there are: a driver that sees one of them
+ * looks for all.  Wherever memory goes away, none or all have been shown.
+ */
+START_TEST(frame_is_seen_whole_or_not_at_all)
+{
+	bool missed = false;
+
+	for (unsigned n = 1; !missed; n++) {
+		unsigned seen;
+
+		up_tap(FIX_SCATTERED | FIX_LOOPED, MRG, 1);
+		for (unsigned i = 0; i < 8; i++)
+			(void)post(1000);
+		fix_kick(&f, RX);
+		fix_lock(&f);
+		pthread_mutex_lock(&f.view.lock);
+		f.view.fault_in = n;
+		pthread_mutex_unlock(&f.view.lock);
+		tap_frame(5000);
+		fix_unlock(&f);
+		fix_until(&f, frame_has_ended, NULL);
+		fix_lock(&f);
+		missed = f.view.fault_in > 0;
+		seen = filled();
+		fix_unlock(&f);
+		ck_assert_msg(seen == 0 || seen == 6, "%u, without access %u",
+			      seen, n);
+		ck_assert(!missed || seen == 6);
+		down();
+	}
+}
+END_TEST
+
 START_TEST(longest_frame_arrives)
 {
 	iova_t at;
@@ -1152,6 +1206,7 @@ int main(void)
 	ADD(tap_sees_no_header_that_was_refused);
 	ADD(frame_for_a_driver_that_could_do_more_is_dropped);
 	tcase_add_test(tc, received_header_has_nothing_that_was_not_negotiated);
+	tcase_add_test(tc, frame_is_seen_whole_or_not_at_all);
 	tcase_add_test(tc, header_that_points_outside_its_frame_is_refused);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
