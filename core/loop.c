@@ -142,6 +142,17 @@ static struct epoll_event event_for(const struct loop *l, unsigned i)
 	};
 }
 
+/* As epoll says it: the ring would say nothing. */
+static int may_be_polled(const struct loop *l, int fd)
+{
+	struct epoll_event none = {.events = EPOLLONESHOT};
+
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &none) < 0)
+		return -errno;
+	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	return 0;
+}
+
 static int watch_add_locked(struct loop *l, struct loop_watch *w, int fd,
 			    uint32_t events)
 {
@@ -158,10 +169,13 @@ static int watch_add_locked(struct loop *l, struct loop_watch *w, int fd,
 	i = l->free_slot;
 	s = loop_slot(l, i);
 	s->events = events;
-	s->rung = l->ring && events & EPOLLET;
+	s->rung = l->ring && (events & EPOLLET || w->often);
 	ev = event_for(l, i);
 	if (!s->rung && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;
+	r = s->rung && w->often ? may_be_polled(l, fd) : 0;
+	if (r < 0)
+		return r;
 	l->free_slot = s->next_free;
 	atomic_store(&s->lock, w->lock);
 	w->loop = l;
@@ -169,7 +183,7 @@ static int watch_add_locked(struct loop *l, struct loop_watch *w, int fd,
 	w->fd = fd;
 	atomic_store(&s->w, w);
 	if (s->rung)
-		loop_ring_changed(l->ring);
+		loop_ring_changed(l->ring, i);
 	return 0;
 }
 
@@ -192,7 +206,7 @@ void loop_watch_set(struct loop_watch *w, uint32_t events)
 	struct loop *l = w->loop;
 	struct epoll_event ev;
 	struct loop_slot *s;
-	int r;
+	int r = 0;
 
 	if (!l)
 		return;
@@ -201,7 +215,10 @@ void loop_watch_set(struct loop_watch *w, uint32_t events)
 	assert(!(s->events & EPOLLET));
 	s->events = events;
 	ev = event_for(l, w->slot);
-	r = epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev);
+	if (s->rung)
+		loop_ring_changed(l->ring, w->slot);
+	else
+		r = epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev);
 	pthread_mutex_unlock(&l->lock);
 	assert(r == 0);
 	(void)r;
@@ -215,7 +232,7 @@ void loop_watch_del(struct loop_watch *w)
 		return;
 	pthread_mutex_lock(&l->lock);
 	if (loop_slot(l, w->slot)->rung)
-		loop_ring_changed(l->ring);
+		loop_ring_changed(l->ring, w->slot);
 	else
 		(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
 	slot_free_locked(l, w->slot);

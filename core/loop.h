@@ -30,10 +30,17 @@ struct loop_timer;
 typedef void (*loop_watch_fn)(struct loop_watch *w, uint32_t events);
 typedef void (*loop_timer_fn)(struct loop_timer *t);
 
-/* Embedded in the device.  Set @fn and @lock before loop_watch_add(). */
+/*
+ * Embedded in the device.  Set the first three before loop_watch_add().
+ *
+ * @often: events are many, and each should cost no call of its own to wait for
+ * it.  The file behind the descriptor is let go of in the loop's next round
+ * after the watch was deleted, and not at once.
+ */
 struct loop_watch {
 	loop_watch_fn fn;
 	pthread_mutex_t *lock; /* NULL: none */
+	bool often;
 	/* the loop's: */
 	struct loop *loop; /* NULL: not added */
 	int fd;
@@ -74,8 +81,8 @@ void loop_barrier(struct loop *l);
  * loop_watch_add - call w->fn when @fd has one of @events (level-triggered).
  * @fd: borrowed; must stay open until the watch is deleted
  *
- * Return: 0; -EEXIST if the fd or @w is watched already; -EPERM for regular
- * files; -errno.
+ * Return: 0; -EEXIST if the fd (unless @often) or @w is watched already; -EPERM
+ * for regular files; -errno.
  */
 int loop_watch_add(struct loop *l, struct loop_watch *w, int fd,
 		   uint32_t events);

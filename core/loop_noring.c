@@ -26,9 +26,9 @@ void loop_ring_round(struct loop *l)
 	assert(!"no ring");
 }
 
-void loop_ring_changed(struct loop_ring *r)
+void loop_ring_changed(struct loop_ring *r, unsigned i)
 {
-	(void)r;
+	(void)r, (void)i;
 	assert(!"no ring");
 }
 

@@ -33,11 +33,16 @@ struct loop_slot {
 	_Atomic uint32_t events;	 /* wanted; 0: paused */
 	_Atomic uint32_t generation;
 	unsigned next_free;
-	bool rung; /* the ring polls it, not epoll */
-	/* loop_ring.c's, under the loop's lock: */
-	bool polled; /* by @poll_id */
+	bool rung;  /* the ring polls it, not epoll */
+	bool dirty; /* in the list of those that changed */
+	unsigned next_dirty;
+	/* loop_ring.c's; of the thread that runs the loop, if one does: */
+	bool polled; /* by @poll_id, for @poll_events, for a watch of */
 	bool again;  /* poll anew: an event was not delivered */
+	uint32_t poll_events, poll_generation;
+	uint32_t polls; /* so far; each has an id of its own */
 	uint64_t poll_id;
+	unsigned next_ended;
 };
 
 struct loop {
@@ -95,7 +100,7 @@ int loop_ring_new(struct loop *l);
 void loop_ring_free(struct loop_ring *r);
 /* Wait for something, and dispatch it. */
 void loop_ring_round(struct loop *l);
-/* Slots with @rung have come or gone; the loop's lock is held. */
-void loop_ring_changed(struct loop_ring *r);
+/* Slot @i, with @rung, has come, gone, or changed; the loop's lock is held. */
+void loop_ring_changed(struct loop_ring *r, unsigned i);
 
 #endif

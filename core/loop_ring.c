@@ -4,12 +4,13 @@
  * whatever comes first.
  *
  * Doorbells (EPOLLET) are polled in it, for good (multishot): a kick is an
- * entry in the ring and no call of its own.  Everything else stays with epoll,
- * whose descriptor the ring polls, once and anew before each wait, so that
- * what is still ready then is reported again.
+ * entry in the ring and no call of its own.  So are watches with @often, once
+ * and anew before each wait, so that what is still ready then is reported
+ * again.  Everything else stays with epoll, whose descriptor the ring polls in
+ * the same way.
  *
  * The submission side belongs to the thread that runs the loop.  Others leave
- * word (@stale) and wake it.
+ * word (@dirty) and wake it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -39,7 +40,10 @@
 struct loop_ring {
 	struct loop *loop;
 	struct io_uring ring;
-	_Atomic bool stale; /* slots have changed */
+	/* Slots that have changed, under the loop's lock; LOOP_NONE: none. */
+	_Atomic unsigned dirty;
+	/* Slots whose poll came to its end, and that want another. */
+	unsigned ended;
 	bool epoll_polled;
 	bool files_made;
 	bool files[FILES];
@@ -51,14 +55,14 @@ struct loop_ring {
  * Watches.
  */
 
-static uint64_t watch_tag(uint64_t id)
+static uint64_t poll_tag(uint32_t poll, unsigned slot)
 {
-	return (id & ~(uint64_t)UINT32_MAX) | (uint32_t)id << 3 | TAG_WATCH;
+	return (uint64_t)poll << 32 | (uint64_t)slot << 3 | TAG_WATCH;
 }
 
-static uint64_t watch_id(uint64_t tag)
+static unsigned tag_slot(uint64_t tag)
 {
-	return (tag & ~(uint64_t)UINT32_MAX) | (uint32_t)tag >> 3;
+	return (uint32_t)tag >> 3;
 }
 
 static bool submit(struct loop_ring *r, unsigned wait)
@@ -78,56 +82,101 @@ static struct io_uring_sqe *get(struct loop_ring *r)
 	return io_uring_get_sqe(&r->ring);
 }
 
-void loop_ring_changed(struct loop_ring *r)
+void loop_ring_changed(struct loop_ring *r, unsigned i)
 {
-	atomic_store(&r->stale, true);
+	struct loop_slot *s = loop_slot(r->loop, i);
+
+	if (!s->dirty) {
+		s->dirty = true;
+		s->next_dirty = atomic_load(&r->dirty);
+		atomic_store(&r->dirty, i);
+	}
 	if (!loop_is_mine(r->loop))
 		eventfd_signal(r->loop->wake_fd);
+}
+
+/* More than is wanted does no harm: wanted() has the last word. */
+static bool polled_right(const struct loop *l, const struct loop_slot *s,
+			 unsigned i)
+{
+	return !s->again && s->poll_generation == loop_id(l, i) >> 32 &&
+	       (s->events & ~s->poll_events) == 0;
+}
+
+/* Its events, if they come yet, are nobody's. */
+static bool end_poll(struct loop_ring *r, struct loop_slot *s)
+{
+	struct io_uring_sqe *sqe = get(r);
+
+	if (!sqe)
+		return false;
+	io_uring_prep_poll_remove(sqe, s->poll_id);
+	io_uring_sqe_set_data64(sqe, TAG_NONE);
+	s->polled = false;
+	s->poll_id = 0;
+	return true;
+}
+
+static bool begin_poll(struct loop_ring *r, struct loop_slot *s, unsigned i)
+{
+	const struct loop_watch *w = atomic_load(&s->w);
+	const uint32_t events = s->events;
+	struct io_uring_sqe *sqe = get(r);
+
+	if (!sqe)
+		return false;
+	if (events & EPOLLET)
+		io_uring_prep_poll_multishot(sqe, w->fd, POLLIN);
+	else
+		io_uring_prep_poll_add(sqe, w->fd, events);
+	s->poll_id = poll_tag(++s->polls, i);
+	s->poll_events = events;
+	s->poll_generation = (uint32_t)(loop_id(r->loop, i) >> 32);
+	s->polled = true;
+	io_uring_sqe_set_data64(sqe, s->poll_id);
+	return true;
 }
 
 /* Begin to poll, or end it, as the slot says.  False: later. */
 static bool sync_slot_locked(struct loop_ring *r, unsigned i)
 {
 	struct loop_slot *s = loop_slot(r->loop, i);
-	const uint64_t tag = watch_tag(loop_id(r->loop, i));
-	struct loop_watch *w = atomic_load(&s->w);
-	bool wanted = w && s->rung;
-	struct io_uring_sqe *sqe;
+	const bool wanted = atomic_load(&s->w) && s->rung && s->events;
 
-	if (s->polled && (!wanted || s->again || s->poll_id != tag)) {
-		sqe = get(r);
-		if (!sqe)
-			return false;
-		io_uring_prep_poll_remove(sqe, s->poll_id);
-		io_uring_sqe_set_data64(sqe, TAG_NONE);
-		s->polled = false;
-	}
-	s->again = false;
-	if (s->polled || !wanted)
-		return true;
-	sqe = get(r);
-	if (!sqe)
+	if (s->polled && !polled_right(r->loop, s, i) && !end_poll(r, s))
 		return false;
-	io_uring_prep_poll_multishot(sqe, w->fd, POLLIN);
-	io_uring_sqe_set_data64(sqe, tag);
-	s->poll_id = tag;
-	s->polled = true;
+	s->again = false;
+	return s->polled || !wanted || begin_poll(r, s, i);
+}
+
+/* One of either list; what has no room waits for the next round. */
+static bool sync_next_locked(struct loop_ring *r)
+{
+	const unsigned dirty = atomic_load(&r->dirty);
+
+	if (r->ended != LOOP_NONE) {
+		if (!sync_slot_locked(r, r->ended))
+			return false;
+		r->ended = loop_slot(r->loop, r->ended)->next_ended;
+		return true;
+	}
+	if (dirty == LOOP_NONE || !sync_slot_locked(r, dirty))
+		return false;
+	loop_slot(r->loop, dirty)->dirty = false;
+	atomic_store(&r->dirty, loop_slot(r->loop, dirty)->next_dirty);
 	return true;
 }
 
 static void sync_slots(struct loop_ring *r)
 {
 	struct loop *l = r->loop;
-	bool all = true;
 
-	if (!atomic_exchange(&r->stale, false))
+	if (r->ended == LOOP_NONE && atomic_load(&r->dirty) == LOOP_NONE)
 		return;
 	pthread_mutex_lock(&l->lock);
-	for (unsigned i = 0; i < l->nslots; i++)
-		all = sync_slot_locked(r, i) && all;
+	while (sync_next_locked(r))
+		;
 	pthread_mutex_unlock(&l->lock);
-	if (!all)
-		atomic_store(&r->stale, true);
 }
 
 static void poll_epoll(struct loop_ring *r)
@@ -144,21 +193,37 @@ static void poll_epoll(struct loop_ring *r)
 	r->epoll_polled = true;
 }
 
-/* The kernel polls it no more, or (@again) must say so anew. */
-static void watch_ended(struct loop_ring *r, uint64_t tag, bool again)
+/*
+ * Something has come of a poll.
+ * Return: whose it was; LOOP_NONE if that has ended since.
+ */
+static unsigned polled_slot(struct loop_ring *r, uint64_t tag, bool more)
 {
-	struct loop *l = r->loop;
-	const uint32_t i = (uint32_t)watch_id(tag);
+	const unsigned i = tag_slot(tag);
+	struct loop_slot *s = loop_slot(r->loop, i);
 
-	pthread_mutex_lock(&l->lock);
-	if (i < l->nslots && loop_slot(l, i)->poll_id == tag) {
-		if (again)
-			loop_slot(l, i)->again = true;
-		else
-			loop_slot(l, i)->polled = false;
-		atomic_store(&r->stale, true);
-	}
-	pthread_mutex_unlock(&l->lock);
+	if (s->poll_id != tag)
+		return LOOP_NONE;
+	if (more)
+		return i;
+	s->polled = false;
+	s->poll_id = 0;
+	s->next_ended = r->ended;
+	r->ended = i;
+	return i;
+}
+
+static void on_poll(struct loop_ring *r, const struct io_uring_cqe *cqe)
+{
+	const unsigned i =
+		polled_slot(r, cqe->user_data, cqe->flags & IORING_CQE_F_MORE);
+	struct loop_slot *s;
+
+	if (i == LOOP_NONE || cqe->res <= 0)
+		return;
+	s = loop_slot(r->loop, i);
+	loop_dispatch(r->loop, (uint64_t)s->poll_generation << 32 | i,
+		      (uint32_t)cqe->res);
 }
 
 /*
@@ -208,10 +273,7 @@ static bool complete(struct loop_ring *r, const struct io_uring_cqe *cqe)
 		r->epoll_polled = false;
 		return cqe->res > 0;
 	case TAG_WATCH:
-		if (!(cqe->flags & IORING_CQE_F_MORE))
-			watch_ended(r, data, false);
-		if (cqe->res > 0)
-			loop_dispatch(r->loop, watch_id(data), EPOLLIN);
+		on_poll(r, cqe);
 		return false;
 	case TAG_NONE:
 		return false;
@@ -321,6 +383,18 @@ static void keep(struct loop_ring *r, const struct loop_io_user *closing,
 	r->late_end = &io->next;
 }
 
+static void miss_poll(struct loop_ring *r, uint64_t tag, bool more)
+{
+	const unsigned i = polled_slot(r, tag, more);
+
+	if (i == LOOP_NONE || !more)
+		return;
+	pthread_mutex_lock(&r->loop->lock);
+	loop_slot(r->loop, i)->again = true;
+	loop_ring_changed(r, i);
+	pthread_mutex_unlock(&r->loop->lock);
+}
+
 static void drain(struct loop_ring *r, struct loop_io_user *u)
 {
 	struct loop_io *late = r->late;
@@ -345,7 +419,7 @@ static void drain(struct loop_ring *r, struct loop_io_user *u)
 			if ((data & TAG_MASK) == TAG_EPOLL)
 				r->epoll_polled = false;
 			else if ((data & TAG_MASK) == TAG_WATCH)
-				watch_ended(r, data, more);
+				miss_poll(r, data, more);
 			else if ((data & TAG_MASK) == 0)
 				keep(r, u, (struct loop_io *)(uintptr_t)data,
 				     result);
@@ -439,6 +513,8 @@ int loop_ring_new(struct loop *l)
 		return -ENOMEM;
 	r->loop = l;
 	r->late_end = &r->late;
+	r->ended = LOOP_NONE;
+	atomic_init(&r->dirty, LOOP_NONE);
 	if (make(r) < 0) {
 		free(r);
 		return 0;

@@ -30,6 +30,8 @@ struct bell {
 };
 
 static struct loop *l;
+/* Of the watches of this round. */
+static bool often;
 
 /* Two watches whose events are in the same batch; which one comes first is
  * the kernel's choice. */
@@ -54,7 +56,11 @@ static void bell_fired(struct loop_watch *w, uint32_t events)
 
 static void bell_init(struct bell *b, void (*act)(struct bell *))
 {
-	*b = (struct bell){.w.fn = bell_fired, .act = act, .fd = eventfd_new()};
+	*b = (struct bell){
+		.w = {.fn = bell_fired, .often = often},
+		.act = act,
+		.fd = eventfd_new(),
+	};
 	ck_assert_int_ge(b->fd, 0);
 	ck_assert_int_eq(loop_watch_add(l, &b->w, b->fd, EPOLLIN), 0);
 }
@@ -93,13 +99,25 @@ static void settle(void)
 	run_for(5 * MS);
 }
 
-static void setup(void)
+static void setup_any(void)
 {
 	ck_assert_int_eq(loop_new(&l, NULL), 0);
 	pair_fired = 0;
 	atomic_store(&in_handler, false);
 	atomic_store(&handler_done, false);
 	atomic_store(&served, 0);
+}
+
+static void setup(void)
+{
+	often = false;
+	setup_any();
+}
+
+static void setup_often(void)
+{
+	often = true;
+	setup_any();
 }
 
 static void teardown(void)
@@ -190,6 +208,17 @@ START_TEST(a_watch_fires_while_its_fd_is_ready)
 }
 END_TEST
 
+START_TEST(a_watch_is_added_once)
+{
+	struct bell b;
+
+	bell_init(&b, NULL);
+	ck_assert_int_eq(loop_watch_add(l, &b.w, 0, EPOLLIN), -EEXIST);
+	bell_fini(&b);
+	loop_watch_del(&b.w);
+}
+END_TEST
+
 START_TEST(an_fd_is_watched_once)
 {
 	struct bell b;
@@ -197,7 +226,6 @@ START_TEST(an_fd_is_watched_once)
 
 	bell_init(&b, NULL);
 	ck_assert_int_eq(loop_watch_add(l, &again, b.fd, EPOLLIN), -EEXIST);
-	ck_assert_int_eq(loop_watch_add(l, &b.w, 0, EPOLLIN), -EEXIST);
 	loop_watch_set(&b.w, 0);
 	ck_assert_int_eq(loop_watch_add(l, &again, b.fd, EPOLLIN), -EEXIST);
 	ck_assert_ptr_null(again.loop);
@@ -211,7 +239,7 @@ END_TEST
 
 START_TEST(fds_that_cannot_be_watched_are_refused)
 {
-	struct loop_watch w = {.fn = bell_fired};
+	struct loop_watch w = {.fn = bell_fired, .often = often};
 	AUTO_CLOSE int file = memfd_create("t", MFD_CLOEXEC);
 
 	ck_assert_int_eq(loop_watch_add(l, &w, file, EPOLLIN), -EPERM);
@@ -256,7 +284,7 @@ static uint64_t cpu_ns(void)
 
 START_TEST(a_paused_watch_does_not_spin_on_a_hang_up)
 {
-	struct bell b = {.w.fn = count_hup};
+	struct bell b = {.w = {.fn = count_hup, .often = often}};
 	uint64_t before;
 	int fds[2];
 
@@ -638,10 +666,11 @@ static struct device *device_new(void)
 	struct device *d = calloc(1, sizeof(*d));
 
 	pthread_mutex_init(&d->lock, NULL);
-	d->bell = (struct bell){.w = {.fn = bell_fired, .lock = &d->lock},
-				.act = device_rung,
-				.keep = true,
-				.fd = eventfd_new()};
+	d->bell = (struct bell){
+		.w = {.fn = bell_fired, .lock = &d->lock, .often = often},
+		.act = device_rung,
+		.keep = true,
+		.fd = eventfd_new()};
 	d->tick.t = (struct loop_timer){.fn = device_ticked, .lock = &d->lock};
 	ck_assert_int_eq(loop_watch_add(l, &d->bell.w, d->bell.fd, EPOLLIN), 0);
 	pthread_mutex_lock(&d->lock);
@@ -806,7 +835,7 @@ START_TEST(each_way_to_fail_leaves_no_watch)
 	bool failed = true;
 
 	for (unsigned n = 1; failed; n++) {
-		struct loop_watch w = {.fn = bell_fired};
+		struct loop_watch w = {.fn = bell_fired, .often = often};
 		int r;
 
 		fail_arm(n);
@@ -851,18 +880,29 @@ START_TEST(poll_serves_what_is_ready_and_does_not_wait)
 }
 END_TEST
 
-static TCase *watches(void)
+static TCase *loops(void)
 {
-	TCase *tc = tcase_create("watches");
+	TCase *tc = tcase_create("loops");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_stop_that_came_first_counts);
 	tcase_add_test(tc, two_stops_are_one);
-	tcase_add_test(tc, poll_serves_what_is_ready_and_does_not_wait);
-	tcase_add_test(tc, a_stop_ends_the_run_before_the_next_event);
 	tcase_add_test(tc, null_can_be_freed);
-	tcase_add_test(tc, a_watch_fires_while_its_fd_is_ready);
 	tcase_add_test(tc, an_fd_is_watched_once);
+	tcase_add_test(tc, each_way_to_fail_leaves_no_loop);
+	return tc;
+}
+
+/* Polled by epoll, or by the ring. */
+static TCase *watches(const char *name, void (*set_up)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, set_up, teardown);
+	tcase_add_test(tc, a_stop_ends_the_run_before_the_next_event);
+	tcase_add_test(tc, poll_serves_what_is_ready_and_does_not_wait);
+	tcase_add_test(tc, a_watch_fires_while_its_fd_is_ready);
+	tcase_add_test(tc, a_watch_is_added_once);
 	tcase_add_test(tc, fds_that_cannot_be_watched_are_refused);
 	tcase_add_test(tc, a_paused_watch_stays_silent_until_it_goes_on);
 	tcase_add_test(tc, a_paused_watch_does_not_spin_on_a_hang_up);
@@ -875,7 +915,6 @@ static TCase *watches(void)
 	tcase_add_test(tc,
 		       a_successor_in_the_same_slot_does_not_get_the_old_event);
 	tcase_add_test(tc, a_watch_paused_in_its_own_batch_does_not_fire);
-	tcase_add_test(tc, each_way_to_fail_leaves_no_loop);
 	tcase_add_test(tc, each_way_to_fail_leaves_no_watch);
 	return tc;
 }
@@ -895,11 +934,11 @@ static TCase *timers(void)
 	return tc;
 }
 
-static TCase *threads(void)
+static TCase *threads(const char *name, void (*set_up)(void))
 {
-	TCase *tc = tcase_create("threads");
+	TCase *tc = tcase_create(name);
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, set_up, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_stop_from_another_thread_wakes_the_loop);
 	tcase_add_test(tc, a_watch_deleted_under_its_lock_never_fires_again);
@@ -916,9 +955,12 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	suite_add_tcase(s, watches());
+	suite_add_tcase(s, loops());
+	suite_add_tcase(s, watches("watches", setup));
+	suite_add_tcase(s, watches("watches that fire often", setup_often));
 	suite_add_tcase(s, timers());
-	suite_add_tcase(s, threads());
+	suite_add_tcase(s, threads("threads", setup));
+	suite_add_tcase(s, threads("threads, often", setup_often));
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
