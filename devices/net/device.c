@@ -422,6 +422,7 @@ static int add_watches(struct net *n)
 
 		p->watch.fn = on_event;
 		p->watch.lock = &n->dev.lock;
+		p->watch.often = true;
 		r = loop_watch_add(loop, &p->watch, n->backend->fds[i], 0);
 		p->room.fn = on_room;
 		p->room.lock = &n->dev.lock;

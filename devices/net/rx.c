@@ -360,6 +360,10 @@ void net_rx_run(struct net_pair *p)
 			more = receive(p);
 		if (rx->complete)
 			more = deliver(p);
+		/* The first one is there before it is known whether it is
+		 * alone; a driver that is awake wants no interrupt. */
+		if (i == 0)
+			vq_signal(net_rxq(p));
 	}
 	/* Out of buffers for a guess is no matter, for a frame it is. */
 	rx->starved = rx->starved && (rx->nslots == 0 || rx->complete);

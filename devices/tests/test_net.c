@@ -42,6 +42,8 @@ struct fake {
 	uint64_t features; /* as offload() was told */
 	unsigned active;
 	struct net_filter filter;
+	bool empty;		  /* it had nothing for the guest; */
+	unsigned irqs_when_empty; /* when it was asked first then */
 };
 
 static struct dev_fixture f;
@@ -82,6 +84,12 @@ static ssize_t tap_receive(struct net_backend *b, unsigned q, struct iovec *iov,
 	(void)b;
 	iov[0] = (struct iovec){hdr, HEADER};
 	r = readv(fake.fds[q], iov, (int)n + 1);
+	if (r > 0)
+		fake.empty = false;
+	else if (!fake.empty) {
+		fake.empty = true;
+		fake.irqs_when_empty = f.transport.queue_irqs[RX];
+	}
 	if (r <= (ssize_t)HEADER)
 		return r < 0 ? -errno : -EPIPE;
 	*ret_end = true;
@@ -463,6 +471,21 @@ START_TEST(frame_is_seen_whole_or_not_at_all)
 		ck_assert(!missed || seen == 6);
 		down();
 	}
+}
+END_TEST
+
+START_TEST(lone_frame_interrupts_before_it_is_known_to_be_alone)
+{
+	up_tap(_i, MRG, 1);
+	(void)post(2048);
+	(void)post(2048);
+	fix_kick(&f, RX);
+	tap_frame(100);
+	ck_assert_uint_eq(next_used(RX), HEADER + 100);
+	fix_lock(&f); /* it has had its turn */
+	ck_assert_uint_eq(fake.irqs_when_empty, 1);
+	fix_unlock(&f);
+	down();
 }
 END_TEST
 
@@ -1178,6 +1201,7 @@ int main(void)
 	ADD(frame_lies_behind_its_header);
 	ADD(frame_of_a_tap_that_was_guessed_wrong_is_whole);
 	ADD(long_frame_takes_several_buffers);
+	ADD(lone_frame_interrupts_before_it_is_known_to_be_alone);
 	ADD(longest_frame_arrives);
 	ADD(frame_waits_for_a_buffer);
 	ADD(frame_waits_for_the_rest_of_its_buffers);
