@@ -123,13 +123,17 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: virtio-bench [--json] [--rounds N] [--ms N] [--case TEXT]\n"
-		"                    [--dir DIR | --disk FILE] [--no-syscalls]\n"
+		"                    [--whole] [--dir DIR | --disk FILE] "
+		"[--no-syscalls]\n"
 		"\n"
 		"  --json         one object a line instead of tables\n"
 		"  --rounds N     samples of each case (7)\n"
 		"  --ms N         length of a sample (100)\n"
 		"  --case TEXT    only cases with this in their name, as in "
 		"blk-read/32:\n"
+		"  --whole        the driver waits for all requests of a batch "
+		"before the next:\n"
+		"                 each batch is as large as the other\n"
 		"  --dir DIR      where the disk's image is made "
 		"($TMPDIR or /dev/shm)\n"
 		"  --disk FILE    a file or block device of at least 64 MiB, "
@@ -181,6 +185,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{"dir", required_argument, NULL, 'd'},
 		{"disk", required_argument, NULL, 'f'},
 		{"no-syscalls", no_argument, NULL, 's'},
+		{"whole", no_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -204,6 +209,8 @@ static void parse(struct options *o, int argc, char **argv)
 			rig_options.path = optarg;
 		} else if (c == 's') {
 			o->no_syscalls = true;
+		} else if (c == 'w') {
+			rig_options.whole = true;
 		} else {
 			usage(stderr);
 			exit(2);

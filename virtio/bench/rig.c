@@ -208,9 +208,11 @@ static void kick(struct rig *r, struct rig_result *res)
 
 static void await(struct rig *r, struct rig_result *res)
 {
+	const uint16_t wanted =
+		rig_options.whole ? (uint16_t)(r->sent - r->done) : 1;
 	uint64_t n;
 
-	if (vqd_interrupts_on(&r->driver))
+	if (vqd_interrupts_at(&r->driver, wanted))
 		return;
 	if (read(r->transport.irq_fd, &n, sizeof(n)) == sizeof(n))
 		res->interrupts++;

@@ -6,6 +6,8 @@
  * of its own; it is published, the device kicked if it wants that, and an
  * interrupt waited for, after which all used chains are taken and as many
  * sent again.  Kick and interrupt are eventfds, as KVM makes them.
+ * How many that are is then a matter of who runs when, and with it what one
+ * costs; unless the driver waits for all of them (@whole).
  *
  * Three ways to memory: without an IOMMU; behind one with everything mapped
  * before; and with each buffer of each request mapped before it and unmapped
@@ -87,6 +89,7 @@ struct rig {
 struct rig_options {
 	const char *dir;  /* of the disk's image */
 	const char *path; /* NULL: a new image in @dir */
+	bool whole;	  /* the driver sends when all are done */
 };
 
 extern struct rig_options rig_options;

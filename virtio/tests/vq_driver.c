@@ -351,13 +351,18 @@ void vqd_interrupts_off(struct vq_driver *v)
 		vqd_set_avail_flags(v, VQ_AVAIL_F_NO_INTERRUPT);
 }
 
-bool vqd_interrupts_on(struct vq_driver *v)
+bool vqd_interrupts_at(struct vq_driver *v, uint16_t n)
 {
 	if (v->event_idx)
-		vqd_set_used_event(v, v->last_used);
+		vqd_set_used_event(v, (uint16_t)(v->last_used + n - 1));
 	else
 		vqd_set_avail_flags(v, 0);
 	/* Pairs with the device's, between used.idx and these words. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return vqd_used_idx(v) != v->last_used;
+	return (uint16_t)(vqd_used_idx(v) - v->last_used) >= n;
+}
+
+bool vqd_interrupts_on(struct vq_driver *v)
+{
+	return vqd_interrupts_at(v, 1);
 }

@@ -114,10 +114,12 @@ bool vqd_wants_kick(struct vq_driver *v);
  * Return: false if there is none. */
 bool vqd_get_used(struct vq_driver *v, uint32_t *ret_head, uint32_t *ret_len);
 
-/* Interrupts: not wanted, or wanted for the next used chain.
- * Return: true if there are used chains already. */
+/* Interrupts: not wanted, or wanted for the next used chain, or, with the event
+ * index, for the @n-th from now.
+ * Return: true if there are so many used chains already. */
 void vqd_interrupts_off(struct vq_driver *v);
 bool vqd_interrupts_on(struct vq_driver *v);
+bool vqd_interrupts_at(struct vq_driver *v, uint16_t n);
 
 /*
  * The rude one: any word, any value.  These do no bookkeeping.
