@@ -705,6 +705,16 @@ static void *reset_main(void *arg)
 	return NULL;
 }
 
+static bool is_stopping(void)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&v.d->lock);
+	stopping = v.d->stopping;
+	pthread_mutex_unlock(&v.d->lock);
+	return stopping;
+}
+
 START_TEST(reset_waits_for_what_the_thread_serves)
 {
 	_Atomic bool back = false;
@@ -716,7 +726,8 @@ START_TEST(reset_waits_for_what_the_thread_serves)
 	hold_page(&hold);
 	unmap_held(&reply);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_main, &back), 0);
-	usleep(20000);
+	while (!is_stopping())
+		sched_yield();
 	ck_assert(!atomic_load(&back));
 	dma_done(&hold);
 	pthread_join(thread, NULL);
