@@ -250,6 +250,8 @@ START_TEST(offloads_rest_on_checksums)
 	b.features &= ~(BIT_ULL(NET_F_CSUM) | BIT_ULL(NET_F_GUEST_CSUM));
 	ck_assert_msg(make(PLAIN) == 0, "%s", err.msg);
 	ck_assert_uint_eq(f.d->offered & OFFLOADS, 0);
+	/* Nor is the server told that it is wanted. */
+	ck_assert_uint_eq(b.agreed & OFFLOADS, 0);
 }
 END_TEST
 
