@@ -157,18 +157,10 @@ static int set_disk_socket(struct settings *s, const char *value,
 	return value_text(value, &new_disk(s)->socket, err);
 }
 
-/* "off", which is 0, or a time. */
 static int set_disk_reconnect(struct settings *s, const char *value,
 			      struct err *err)
 {
-	uint64_t ms = 0;
-
-	if (strcmp(value, "off") != 0 &&
-	    (value_time(value, &ms, NULL) < 0 || ms > MACH_DISK_WAIT_MS_MAX))
-		return err_set(err, EINVAL,
-			       "expected off, or a time from 1ms to 24h");
-	new_disk(s)->wait_ms = (unsigned)ms;
-	return 0;
+	return value_wait(value, &new_disk(s)->wait_ms, err);
 }
 
 static int set_disk_ro(struct settings *s, const char *value, struct err *err)
@@ -287,7 +279,7 @@ int set_disk(struct settings *s, const char *value, struct err *err)
 			       MACH_DISKS_MAX);
 	*new_disk(s) = (struct mach_disk){
 		.iommu = MACH_AUTO,
-		.wait_ms = MACH_DISK_WAIT_MS,
+		.wait_ms = MACH_SERVER_WAIT_MS,
 	};
 	r = setters_read_list(s, value, set_disk_path, disk_keys, DISK_KEYS,
 			      err);
@@ -296,7 +288,7 @@ int set_disk(struct settings *s, const char *value, struct err *err)
 	if (!new_disk(s)->path && !new_disk(s)->socket)
 		return err_set(err, EINVAL,
 			       "expected path=FILE or vhost-user=SOCKET");
-	if (!new_disk(s)->socket && new_disk(s)->wait_ms != MACH_DISK_WAIT_MS)
+	if (!new_disk(s)->socket && new_disk(s)->wait_ms != MACH_SERVER_WAIT_MS)
 		return err_set(err, EINVAL,
 			       "reconnect= is for vhost-user=SOCKET");
 	s->machine.ndisks++;

@@ -47,22 +47,12 @@ static int set_net_socket(struct settings *s, const char *value,
 	return value_text(value, &new_net(s)->socket, err);
 }
 
-/* "off", which is 0, or a time. */
 static int set_net_reconnect(struct settings *s, const char *value,
 			     struct err *err)
 {
-	uint64_t ms = 0;
-	int r = 0;
-
 	if (new_net(s)->kind != MACH_NET_SERVED)
 		return err_set(err, EINVAL, "that is for vhost-user=SOCKET");
-	if (strcmp(value, "off") != 0)
-		r = value_time(value, &ms, err);
-	if (r == 0 && ms > MACH_NET_WAIT_MS_MAX)
-		r = err_set(err, EINVAL, "expected off, or at most 24h");
-	if (r == 0)
-		new_net(s)->wait_ms = (unsigned)ms;
-	return r;
+	return value_wait(value, &new_net(s)->wait_ms, err);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "core/bits.h"
 #include "core/err.h"
 #include "vmm/cli/words.h"
+#include "vmm/machine/config.h"
 
 struct unit {
 	const char *suffix;
@@ -177,6 +178,18 @@ int value_time(const char *text, uint64_t *ret_ms, struct err *err)
 	if (val < 1 || val > VALUE_TIME_MAX_MS)
 		return err_set(err, EINVAL, "expected a time from 1ms to 365d");
 	*ret_ms = val;
+	return 0;
+}
+
+int value_wait(const char *text, unsigned *ret_ms, struct err *err)
+{
+	uint64_t ms = 0;
+
+	if (strcmp(text, "off") != 0 &&
+	    (value_time(text, &ms, NULL) < 0 || ms > MACH_SERVER_WAIT_MS_MAX))
+		return err_set(err, EINVAL,
+			       "expected off, or a time from 1ms to 24h");
+	*ret_ms = (unsigned)ms;
 	return 0;
 }
 

@@ -42,6 +42,9 @@ int value_range(const char *text, uint64_t *ret_first, uint64_t *ret_last,
  */
 #define VALUE_TIME_MAX_MS (UINT64_C(365) * 24 * 60 * 60 * 1000)
 int value_time(const char *text, uint64_t *ret_ms, struct err *err);
+/* value_wait - "off", which is 0, or a time as above, up to 24h: how long a
+ * server that went away is waited for. */
+int value_wait(const char *text, unsigned *ret_ms, struct err *err);
 
 /*
  * value_short_time - a number followed by us, ms or s;

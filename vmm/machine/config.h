@@ -80,8 +80,9 @@ struct mach_reserved {
 
 enum mach_transport { MACH_PCI, MACH_MMIO };
 
-#define MACH_DISK_WAIT_MS     60000u
-#define MACH_DISK_WAIT_MS_MAX (24u * 60 * 60 * 1000)
+/* How long a vhost-user server that went away is waited for. */
+#define MACH_SERVER_WAIT_MS	60000u
+#define MACH_SERVER_WAIT_MS_MAX (24u * 60 * 60 * 1000)
 
 /* A disk is an image, or what a vhost-user server has. */
 struct mach_disk {
@@ -92,7 +93,7 @@ struct mach_disk {
 	const char *format;
 	const char *server; /* qemu-storage-daemon; NULL: the one installed */
 	/* With @socket: how long requests wait for a server that went away,
-	 * up to MACH_DISK_WAIT_MS_MAX; 0: not at all. */
+	 * up to MACH_SERVER_WAIT_MS_MAX; 0: not at all. */
 	unsigned wait_ms;
 	bool readonly;
 	bool no_indirect;	/* requests without indirect descriptors */
@@ -119,10 +120,6 @@ struct mach_share {
 
 enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP, MACH_NET_SERVED };
 
-/* How long a server that went away is looked for. */
-#define MACH_NET_WAIT_MS     60000u
-#define MACH_NET_WAIT_MS_MAX (24u * 60 * 60 * 1000)
-
 /* A port of the host that leads to one of the guest's. */
 struct mach_forward {
 	bool udp;
@@ -135,7 +132,7 @@ struct mach_net {
 	enum mach_net_kind kind;
 	const char *tap; /* its name, with MACH_NET_TAP */
 	/* With MACH_NET_SERVED: that of a vhost-user server; up to
-	 * MACH_NET_WAIT_MS_MAX, 0: when it has gone it is not looked for. */
+	 * MACH_SERVER_WAIT_MS_MAX, 0: when it has gone it is not looked for. */
 	const char *socket;
 	unsigned wait_ms;
 	uint8_t mac[6];		/* all 0: one is chosen */

@@ -29,7 +29,7 @@
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
 
-static_assert(MACH_DISK_WAIT_MS == VUBLK_WAIT_MS &&
+static_assert(MACH_SERVER_WAIT_MS == VUBLK_WAIT_MS &&
 		      MACH_DISK_ID_MAX == VUBLK_ID_MAX,
 	      "");
 static_assert(MACH_DISK_QUEUES_MAX <= BLK_QUEUES_MAX &&

@@ -19,7 +19,7 @@ void mach_net_init(struct mach_net *n, enum mach_net_kind kind)
 		.iommu = MACH_AUTO,
 	};
 	if (kind == MACH_NET_SERVED)
-		n->wait_ms = MACH_NET_WAIT_MS;
+		n->wait_ms = MACH_SERVER_WAIT_MS;
 	if (kind != MACH_NET_USER)
 		return;
 	strcpy(n->address, "10.0.2.15");

@@ -182,7 +182,7 @@ START_TEST(disk_of_a_server_or_in_a_format)
 	ck_assert_uint_eq(s.machine.disks[3].wait_ms, 0);
 	ck_assert_ptr_null(s.machine.disks[4].format);
 	ck_assert(!mach_disk_is_served(&s.machine.disks[4]));
-	ck_assert_uint_eq(s.machine.disks[4].wait_ms, MACH_DISK_WAIT_MS);
+	ck_assert_uint_eq(s.machine.disks[4].wait_ms, MACH_SERVER_WAIT_MS);
 
 	bad("--disk 'a,format=qcow3': format 'qcow3': expected raw, qcow2, "
 	    "vmdk, vhdx, vdi or vpc",
@@ -315,10 +315,13 @@ START_TEST(a_server_may_have_the_network)
 	ck_assert_uint_eq(n[0].queues, 4);
 	ck_assert_uint_eq(n[0].wait_ms, 5000);
 	ck_assert_uint_eq(n[1].wait_ms, 0);
-	ck_assert_uint_eq(n[2].wait_ms, MACH_NET_WAIT_MS);
+	ck_assert_uint_eq(n[2].wait_ms, MACH_SERVER_WAIT_MS);
 	bad("--net 'vhost-user=s,reconnect=25h': reconnect '25h': expected "
-	    "off, or at most 24h",
+	    "off, or a time from 1ms to 24h",
 	    "--net", "vhost-user=s,reconnect=25h");
+	bad("--net 'vhost-user=s,reconnect=0': reconnect '0': expected "
+	    "off, or a time from 1ms to 24h",
+	    "--net", "vhost-user=s,reconnect=0");
 	bad("--net 'user,reconnect=5s': reconnect '5s': that is for "
 	    "vhost-user=SOCKET",
 	    "--net", "user,reconnect=5s");
