@@ -575,11 +575,14 @@ void fb_push(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
 {
 	struct fb_ring *r = &b->rings[ring];
 	const uint16_t old = r->used_idx;
-	uint16_t event;
+	bool wanted;
 
 	fb_put(b, ring, head, len);
-	event = load(b, r->avail + 4 + 2 * (uint64_t)r->num);
-	if (!has_event_idx(b) || event == old)
+	if (has_event_idx(b))
+		wanted = load(b, r->avail + 4 + 2 * (uint64_t)r->num) == old;
+	else
+		wanted = !(load(b, r->avail) & VQ_AVAIL_F_NO_INTERRUPT);
+	if (wanted)
 		fb_call(b, ring);
 }
 
