@@ -123,6 +123,7 @@ static int set_memory(struct vhost_kernel *k, int fd, const struct gmem *mem)
 				     sizeof(struct vhost_memory_region)];
 	} u = {.table.nregions = mem->nslots};
 
+	assert(mem->nslots <= GMEM_SLOTS_MAX);
 	for (unsigned i = 0; i < mem->nslots; i++) {
 		const struct gmem_slot *s = &mem->slots[i];
 
