@@ -130,10 +130,10 @@ struct mach_forward {
 /* A network card; mach_net_init() gives the defaults. */
 struct mach_net {
 	enum mach_net_kind kind;
-	const char *tap; /* its name, with MACH_NET_TAP */
-	/* With MACH_NET_SERVED: that of a vhost-user server; up to
-	 * MACH_SERVER_WAIT_MS_MAX, 0: when it has gone it is not looked for. */
-	const char *socket;
+	const char *tap;    /* its name, with MACH_NET_TAP */
+	const char *socket; /* of a vhost-user server, with MACH_NET_SERVED */
+	/* With @socket: how long a server that went away is looked for, up to
+	 * MACH_SERVER_WAIT_MS_MAX; 0: not at all. */
 	unsigned wait_ms;
 	uint8_t mac[6];		/* all 0: one is chosen */
 	unsigned queues;	/* pairs, 1 to MACH_NET_QUEUES_MAX */

@@ -37,7 +37,8 @@ static uint64_t mix(uint64_t hash, const char *text)
 
 /*
  * On a tap, or with a server, there are others, so it has to be another one for
- * each host and tap or socket; but the same the next time, so that leases of addresses last.
+ * each host and tap or socket; but the same the next time, so that leases of
+ * addresses last.
  */
 static void choose_mac(uint8_t *mac, const struct mach_net *n, unsigned index)
 {
