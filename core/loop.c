@@ -355,6 +355,8 @@ void loop_run(struct loop *l)
 		else
 			loop_epoll(l, -1);
 	}
+	if (l->ring)
+		loop_ring_rest(l->ring);
 
 	pthread_mutex_lock(&l->lock);
 	atomic_store(&l->stop, false);

@@ -35,7 +35,7 @@ typedef void (*loop_timer_fn)(struct loop_timer *t);
  *
  * @often: events are many, and each should cost no call of its own to wait for
  * it.  The file behind the descriptor is let go of in the loop's next round
- * after the watch was deleted, and not at once.
+ * after the watch was deleted, or when loop_run() ends, and not at once.
  */
 struct loop_watch {
 	loop_watch_fn fn;

@@ -100,6 +100,9 @@ int loop_ring_new(struct loop *l);
 void loop_ring_free(struct loop_ring *r);
 /* Wait for something, and dispatch it. */
 void loop_ring_round(struct loop *l);
+/* Let go of the files of watches with @often: on the thread that runs the
+ * loop, because what it has begun ends at once for it alone. */
+void loop_ring_rest(struct loop_ring *r);
 /* Slot @i, with @rung, has come, gone, or changed; the loop's lock is held. */
 void loop_ring_changed(struct loop_ring *r, unsigned i);
 

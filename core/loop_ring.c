@@ -36,6 +36,7 @@
 #define TAG_WATCH UINT64_C(1)
 #define TAG_EPOLL UINT64_C(2)
 #define TAG_NONE  UINT64_C(3) /* nobody waits for it */
+#define TAG_ONCE  UINT64_C(4) /* as TAG_WATCH, for one event */
 
 struct loop_ring {
 	struct loop *loop;
@@ -44,6 +45,8 @@ struct loop_ring {
 	_Atomic unsigned dirty;
 	/* Slots whose poll came to its end, and that want another. */
 	unsigned ended;
+	/* TAG_ONCE that the kernel has; each has hold of its file. */
+	unsigned once;
 	bool epoll_polled;
 	bool files_made;
 	bool files[FILES];
@@ -55,9 +58,15 @@ struct loop_ring {
  * Watches.
  */
 
-static uint64_t poll_tag(uint32_t poll, unsigned slot)
+static uint64_t poll_tag(uint32_t poll, unsigned slot, bool once)
 {
-	return (uint64_t)poll << 32 | (uint64_t)slot << 3 | TAG_WATCH;
+	return (uint64_t)poll << 32 | (uint64_t)slot << 3 |
+	       (once ? TAG_ONCE : TAG_WATCH);
+}
+
+static bool is_poll(uint64_t tag)
+{
+	return (tag & TAG_MASK) == TAG_WATCH || (tag & TAG_MASK) == TAG_ONCE;
 }
 
 static unsigned tag_slot(uint64_t tag)
@@ -125,11 +134,13 @@ static bool begin_poll(struct loop_ring *r, struct loop_slot *s, unsigned i)
 
 	if (!sqe)
 		return false;
-	if (events & EPOLLET)
+	if (events & EPOLLET) {
 		io_uring_prep_poll_multishot(sqe, w->fd, POLLIN);
-	else
+	} else {
 		io_uring_prep_poll_add(sqe, w->fd, events);
-	s->poll_id = poll_tag(++s->polls, i);
+		r->once++;
+	}
+	s->poll_id = poll_tag(++s->polls, i, !(events & EPOLLET));
 	s->poll_events = events;
 	s->poll_generation = (uint32_t)(loop_id(r->loop, i) >> 32);
 	s->polled = true;
@@ -202,6 +213,8 @@ static unsigned polled_slot(struct loop_ring *r, uint64_t tag, bool more)
 	const unsigned i = tag_slot(tag);
 	struct loop_slot *s = loop_slot(r->loop, i);
 
+	if ((tag & TAG_MASK) == TAG_ONCE)
+		r->once--;
 	if (s->poll_id != tag)
 		return LOOP_NONE;
 	if (more)
@@ -273,6 +286,7 @@ static bool complete(struct loop_ring *r, const struct io_uring_cqe *cqe)
 		r->epoll_polled = false;
 		return cqe->res > 0;
 	case TAG_WATCH:
+	case TAG_ONCE:
 		on_poll(r, cqe);
 		return false;
 	case TAG_NONE:
@@ -395,10 +409,32 @@ static void miss_poll(struct loop_ring *r, uint64_t tag, bool more)
 	pthread_mutex_unlock(&r->loop->lock);
 }
 
+/* Wait, and dispatch nothing.  False: the kernel has no memory. */
+static bool miss_round(struct loop_ring *r, const struct loop_io_user *closing)
+{
+	const bool ok = submit(r, 1);
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&r->ring, &cqe) == 0) {
+		const uint64_t data = cqe->user_data;
+		const int32_t result = cqe->res;
+		bool more = cqe->flags & IORING_CQE_F_MORE;
+
+		io_uring_cqe_seen(&r->ring, cqe);
+		if ((data & TAG_MASK) == TAG_EPOLL)
+			r->epoll_polled = false;
+		else if (is_poll(data))
+			miss_poll(r, data, more);
+		else if ((data & TAG_MASK) == 0)
+			keep(r, closing, (struct loop_io *)(uintptr_t)data,
+			     result);
+	}
+	return ok;
+}
+
 static void drain(struct loop_ring *r, struct loop_io_user *u)
 {
 	struct loop_io *late = r->late;
-	struct io_uring_cqe *cqe;
 
 	r->late = NULL;
 	r->late_end = &r->late;
@@ -408,23 +444,25 @@ static void drain(struct loop_ring *r, struct loop_io_user *u)
 		late = io->next;
 		keep(r, u, io, io->result);
 	}
-	while (u->pending > 0) {
-		(void)submit(r, 1);
-		while (io_uring_peek_cqe(&r->ring, &cqe) == 0) {
-			const uint64_t data = cqe->user_data;
-			const int32_t result = cqe->res;
-			bool more = cqe->flags & IORING_CQE_F_MORE;
+	while (u->pending > 0)
+		(void)miss_round(r, u);
+}
 
-			io_uring_cqe_seen(&r->ring, cqe);
-			if ((data & TAG_MASK) == TAG_EPOLL)
-				r->epoll_polled = false;
-			else if ((data & TAG_MASK) == TAG_WATCH)
-				miss_poll(r, data, more);
-			else if ((data & TAG_MASK) == 0)
-				keep(r, u, (struct loop_io *)(uintptr_t)data,
-				     result);
-		}
+/* What wants more is polled again in the next round. */
+void loop_ring_rest(struct loop_ring *r)
+{
+	struct loop *l = r->loop;
+
+	pthread_mutex_lock(&l->lock);
+	for (unsigned i = 0; i < l->nslots && r->once > 0; i++) {
+		struct loop_slot *s = loop_slot(l, i);
+
+		if ((s->poll_id & TAG_MASK) == TAG_ONCE && end_poll(r, s))
+			loop_ring_changed(r, i);
 	}
+	pthread_mutex_unlock(&l->lock);
+	while (r->once > 0 && miss_round(r, NULL))
+		;
 }
 
 void loop_io_close(struct loop_io_user *u)

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -801,6 +802,41 @@ START_TEST(a_watch_added_while_the_loop_waits_is_served)
 }
 END_TEST
 
+static void serve_byte(struct loop_watch *w, uint32_t events)
+{
+	uint8_t byte;
+
+	ck_assert_uint_eq(events, EPOLLIN);
+	ck_assert_int_eq(read(w->fd, &byte, 1), 1);
+	atomic_fetch_add(&served, 1);
+}
+
+/* What its thread has begun, others could end only later. */
+START_TEST(a_loop_that_ends_has_no_hold_of_a_file)
+{
+	struct loop_watch w = {.fn = serve_byte, .often = often};
+	struct pollfd writer = {.events = POLLOUT};
+	int ends[2];
+	pthread_t t;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	writer.fd = ends[1];
+	ck_assert_int_eq(loop_watch_add(l, &w, ends[0], EPOLLIN), 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		t = start();
+		ck_assert_int_eq(write(ends[1], &w, 1), 1);
+		while (atomic_load(&served) < i)
+			sched_yield();
+		finish(t);
+	}
+	loop_watch_del(&w);
+	close(ends[0]);
+	ck_assert_int_eq(poll(&writer, 1, 0), 1);
+	ck_assert_int_eq(writer.revents & POLLERR, POLLERR);
+	close(ends[1]);
+}
+END_TEST
+
 /*
  * Failures.
  */
@@ -946,6 +982,7 @@ static TCase *threads(const char *name, void (*set_up)(void))
 	tcase_add_test(tc, the_barrier_waits_for_a_handler_that_runs);
 	tcase_add_test(tc, the_barrier_does_not_wait_for_itself);
 	tcase_add_test(tc, a_watch_added_while_the_loop_waits_is_served);
+	tcase_add_test(tc, a_loop_that_ends_has_no_hold_of_a_file);
 	return tc;
 }
 
