@@ -303,8 +303,10 @@ void virtio_queue_enable(struct virtio_dev *d, struct vq *q);
  * queue_reset = 1.  q->resetting until the device has given all chains back,
  * then q->enabled is false and the registers are writable.  Ignored unless
  * RING_RESET is negotiated and the queue enabled.   [virtio 1.2, 2.6.1]
+ *
+ * Return: not ignored: the transport forgets what it knows of the queue.
  */
-void virtio_queue_reset(struct virtio_dev *d, struct vq *q);
+bool virtio_queue_reset(struct virtio_dev *d, struct vq *q);
 
 /*
  * virtio_notify - the driver's notification for queue @qi, on this thread.

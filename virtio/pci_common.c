@@ -185,9 +185,11 @@ static uint32_t get_reset(struct vpci *v, const struct vq *q)
 
 static void set_reset(struct vpci *v, struct vq *q, uint32_t val)
 {
-	if (val != 1)
+	if (val != 1 || !virtio_queue_reset(v->dev, q))
 		return;
-	virtio_queue_reset(v->dev, q);
+	virtio_lock_queue(q);
+	vpci_set_vector(v, q->index, VPCI_NO_VECTOR);
+	virtio_unlock_queue(q);
 	vpci_sync_doorbells(v);
 }
 

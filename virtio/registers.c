@@ -56,13 +56,17 @@ void virtio_queue_enable(struct virtio_dev *d, struct vq *q)
 	virtio_unlock_queues(d);
 }
 
-void virtio_queue_reset(struct virtio_dev *d, struct vq *q)
+bool virtio_queue_reset(struct virtio_dev *d, struct vq *q)
 {
+	bool begins;
+
 	virtio_lock_queue(q);
-	if (!d->stopping && !q->resetting && q->enabled &&
-	    virtio_has(d, VIRTIO_F_RING_RESET))
+	begins = !d->stopping && !q->resetting && q->enabled &&
+		 virtio_has(d, VIRTIO_F_RING_RESET);
+	if (begins)
 		vq_begin_reset(q);
 	virtio_unlock_queue(q);
+	return begins;
 }
 
 void virtio_notify(struct virtio_dev *d, uint32_t qi)

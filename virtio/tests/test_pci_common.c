@@ -302,6 +302,7 @@ START_TEST(single_queue_is_reset_and_comes_back)
 	ck_assert_uint_eq(rig.dev.queue_stops, 1);
 	ck_assert_uint_eq(vrig_get(&rig, REG_QUEUE_RESET, 2), 0);
 	ck_assert_uint_eq(vrig_get(&rig, REG_QUEUE_ENABLE, 2), 0);
+	ck_assert_uint_eq(vrig_get(&rig, REG_QUEUE_VECTOR, 2), 0xffff);
 	vrig_setup_queue(&rig, 1);
 	ck_assert_uint_eq(vrig_get(&rig, REG_QUEUE_ENABLE, 2), 1);
 	ck_assert(rig.d->vqs[1].running);
