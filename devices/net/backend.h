@@ -33,6 +33,8 @@ struct net_backend;
 #define NET_FRAME_MAX (14 + 4 + 40 + 65535)
 /* The header of Ethernet. */
 #define NET_FRAME_MIN 14
+/* What a VLAN adds to it. */
+#define NET_TAG_LEN 4
 
 /* Which frames the driver wants.   [virtio 1.2, 5.1.6.5.1, 5.1.6.5.2] */
 #define NET_FILTER_MAX 64

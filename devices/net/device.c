@@ -446,6 +446,7 @@ static void fill_config(struct net *n, unsigned mtu)
 		.max_virtqueue_pairs = le16_put((uint16_t)n->npairs),
 	};
 
+	n->mtu = mtu;
 	memcpy(n->dev.config, &w, sizeof(w));
 	show_status(n);
 	reset_filter(n);

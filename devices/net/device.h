@@ -72,6 +72,7 @@ struct net {
 	/* The host's kernel moves the frames while there is a link; NULL: we do. */
 	struct net_vhost *vhost;
 	bool link;
+	unsigned mtu; /* that the driver is told of; 0: none */
 	struct net_listener listener;
 	uint8_t mac[NET_MAC_LEN]; /* at power-on */
 	struct net_filter filter;

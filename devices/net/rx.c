@@ -307,6 +307,45 @@ static bool deliver(struct net_pair *p)
 	return true;
 }
 
+/* Byte @at of the frame that has come, wherever it lies.  If its slot is of no
+ * use, the frame is gone. */
+static uint8_t byte_at(struct net_pair *p, size_t at)
+{
+	struct net_rx *rx = &p->rx;
+	size_t len;
+
+	if (at >= rx->got)
+		return rx->spill[at - rx->got];
+	if (slot_pieces(p, HEADER + at, 1, &len) != 1)
+		return 0;
+	return *(const uint8_t *)p->iov[1].iov_base;
+}
+
+static bool is_tagged(struct net_pair *p)
+{
+	const uint8_t type[2] = {byte_at(p, 12), byte_at(p, 13)};
+
+	end_holds(&p->rx);
+	return type[0] == 0x81 && type[1] == 0x00;
+}
+
+/*
+ * A backend can have a larger MTU than the driver was told of, or get one
+ * later.  What somebody cuts into segments yet is as long as it likes.
+ * [virtio 1.2, 5.1.4.1]
+ */
+static bool exceeds_mtu(struct net_pair *p)
+{
+	const struct net_rx *rx = &p->rx;
+	const uint64_t len = rx->got + rx->over;
+	const uint64_t max = p->net->mtu + NET_FRAME_MIN;
+
+	if (len <= max || !virtio_has(&p->net->dev, NET_F_MTU) ||
+	    (rx->hdr.gso_type & ~NET_GSO_ECN) != NET_GSO_NONE)
+		return false;
+	return len > max + NET_TAG_LEN || !is_tagged(p);
+}
+
 /* Return: false if there is nothing to do for now. */
 static bool receive(struct net_pair *p)
 {
@@ -341,7 +380,8 @@ static bool receive(struct net_pair *p)
 		return true;
 	rx->complete = true;
 	if (rx->discard ||
-	    !net_header_fits(&rx->hdr, p->net->dev.driver_features))
+	    !net_header_fits(&rx->hdr, p->net->dev.driver_features) ||
+	    (exceeds_mtu(p) && rx->complete))
 		drop_frame(p);
 	return true;
 }

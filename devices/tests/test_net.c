@@ -42,6 +42,7 @@ struct fake {
 	uint64_t features; /* as offload() was told */
 	unsigned active;
 	struct net_filter filter;
+	unsigned mtu;
 	bool empty;		  /* it had nothing for the guest; */
 	unsigned irqs_when_empty; /* when it was asked first then */
 };
@@ -148,8 +149,9 @@ static void start(int ways, uint64_t features)
 	struct virtio_dev *d;
 
 	fix_init(&f, (unsigned)ways);
-	ck_assert_int_eq(
-		net_new_on(&d, &f.env, mac, 0, &fake.stream.backend, NULL), 0);
+	ck_assert_int_eq(net_new_on(&d, &f.env, mac, fake.mtu,
+				    &fake.stream.backend, NULL),
+			 0);
 	fix_adopt(&f, d);
 	fix_start(&f, features);
 }
@@ -166,9 +168,11 @@ static void up_stream(int ways, uint64_t features)
 	start(ways, features);
 }
 
-static void up_tap(int ways, uint64_t features, unsigned queues)
+static void up_tap_with_mtu(int ways, uint64_t features, unsigned queues,
+			    unsigned mtu)
 {
 	memset(&fake, 0, sizeof(fake));
+	fake.mtu = mtu;
 	for (unsigned i = 0; i < queues; i++) {
 		int fds[2];
 
@@ -187,6 +191,11 @@ static void up_tap(int ways, uint64_t features, unsigned queues)
 		.features = OFFLOADS,
 	};
 	start(ways, features);
+}
+
+static void up_tap(int ways, uint64_t features, unsigned queues)
+{
+	up_tap_with_mtu(ways, features, queues, 0);
 }
 
 static void down(void)
@@ -653,6 +662,88 @@ START_TEST(unreachable_buffer_comes_back_empty)
 END_TEST
 
 /* [virtio 1.2, 5.1.6.4.1] */
+struct sized {
+	uint16_t ether_type;
+	uint8_t gso_type;
+	size_t len;
+	bool arrives;
+};
+
+static void tap_frame_sized(const struct sized *s)
+{
+	const struct net_header_wire hdr = {.gso_type = s->gso_type,
+					    .flags = NET_HDR_F_NEEDS_CSUM};
+	uint8_t *bytes = frame + HEADER;
+
+	memcpy(frame, &hdr, HEADER);
+	memset(bytes, 0, s->len);
+	bytes[12] = (uint8_t)(s->ether_type >> 8);
+	bytes[13] = (uint8_t)s->ether_type;
+	ck_assert_int_eq(send(peers[0], frame, HEADER + s->len, 0),
+			 (ssize_t)(HEADER + s->len));
+}
+
+#define WITH_GSO (MRG | BIT_ULL(NET_F_GUEST_CSUM) | BIT_ULL(NET_F_GUEST_TSO4))
+
+/* [virtio 1.2, 5.1.4.1]; the header of Ethernet is not counted in it. */
+START_TEST(frame_beyond_the_mtu_is_dropped)
+{
+	static const struct sized t[] = {
+		{0x0800, NET_GSO_NONE, 1514, true},
+		{0x0800, NET_GSO_NONE, 1515, false},
+		{0x0800, NET_GSO_NONE, 1518, false},
+		{0x0081, NET_GSO_NONE, 1518, false},
+		{0x8101, NET_GSO_NONE, 1518, false},
+		{0x8100, NET_GSO_NONE, 1518, true},
+		{0x8100, NET_GSO_NONE, 1519, false},
+		{0x0800, NET_GSO_TCPV4, 4000, true},
+	};
+	static const uint32_t buffers[] = {
+		10000,	     /* all in one */
+		HEADER + 12, /* the type is split off */
+		HEADER + 13, /* and in the middle */
+	};
+	unsigned dropped = 0;
+
+	for (unsigned b = 0; b < ARRAY_SIZE(buffers); b++) {
+		up_tap_with_mtu(_i, WITH_GSO | BIT_ULL(NET_F_MTU), 1, 1500);
+		dropped = 0;
+		for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+			tap_frame_sized(&t[i]);
+			dropped += !t[i].arrives;
+			if (!t[i].arrives)
+				continue;
+			(void)post(buffers[b]);
+			fix_kick(&f, RX);
+			(void)post(10000);
+			fix_kick(&f, RX);
+			ck_assert_uint_eq(next_used(RX),
+					  min_u64(buffers[b],
+						  HEADER + t[i].len));
+			if (buffers[b] < 10000)
+				ck_assert_uint_eq(next_used(RX),
+						  HEADER + t[i].len -
+							  buffers[b]);
+			ck_assert_uint_eq(stats().dropped, dropped);
+		}
+		down();
+	}
+}
+END_TEST
+
+START_TEST(mtu_is_nothing_to_a_driver_that_did_not_take_it)
+{
+	static const struct sized s = {0x0800, NET_GSO_NONE, 1600, true};
+
+	up_tap_with_mtu(_i, WITH_GSO, 1, 1500);
+	(void)post(10000);
+	fix_kick(&f, RX);
+	tap_frame_sized(&s);
+	ck_assert_uint_eq(next_used(RX), HEADER + s.len);
+	down();
+}
+END_TEST
+
 START_TEST(header_says_nothing_of_checksums_unless_negotiated)
 {
 	struct net_header_wire hdr;
@@ -1211,6 +1302,8 @@ int main(void)
 	ADD(frame_too_long_for_a_full_ring_is_dropped);
 	ADD(buffer_too_short_for_a_header_comes_back_empty);
 	ADD(unreachable_buffer_comes_back_empty);
+	ADD(frame_beyond_the_mtu_is_dropped);
+	ADD(mtu_is_nothing_to_a_driver_that_did_not_take_it);
 	ADD(header_says_nothing_of_checksums_unless_negotiated);
 	ADD(frame_goes_out_without_its_header);
 	ADD(frame_in_many_pieces_goes_out_whole);
