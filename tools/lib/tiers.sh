@@ -84,7 +84,7 @@ tier_tsan() {
 tier_fuzz() {
 	local args=()
 
-	CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	CC=clang build fuzz -Dfuzz=true -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false
 	[ -z "$long" ] || args=(--timeout-multiplier 0 --test-args=-max_total_time=600)
 	# Rigs live as long as the process, in memory that LeakSanitizer does not
 	# look at; the unit tests look for leaks.
