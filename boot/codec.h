@@ -2,7 +2,8 @@
 /*
  * codec.h - the compressions of kernels and initial RAM disks.
  *
- * Each is there if its library was at build time.  One call unpacks a whole
+ * Each is there if its library's headers were at build time; the library
+ * itself is linked when something is to be unpacked.  One call unpacks a whole
  * kernel; a stream unpacks an initrd piece by piece.  Input is not trusted:
  * output never exceeds what the caller gave room for.
  */
@@ -16,6 +17,8 @@
 #define CODEC_MAGIC_LEN 6
 
 struct codec_stream;
+struct err;
+struct library;
 
 /* Input and output of one step; each moves on by what was used. */
 struct codec_io {
@@ -30,16 +33,17 @@ struct codec {
 	const char *unpacked_by_moat; /* for struct boot_entry's how */
 	const uint8_t *magic;
 	size_t magic_len;
+	const struct library *library; /* NULL: not built */
 
 	/*
 	 * All of @src into @dst.
 	 * Return: bytes written; -EBADMSG malformed, or more than @cap;
-	 * -ENOMEM.  NULL (with new): the library is not there.
+	 * -ENOMEM; -ELIBACC the library is not there.
 	 */
 	int64_t (*unpack)(const uint8_t *src, size_t len, uint8_t *dst,
 			  size_t cap);
 
-	/* Return: 0; -ENOMEM.  free accepts NULL. */
+	/* Return: 0; -ENOMEM, -ELIBACC.  free accepts NULL. */
 	int (*new)(struct codec_stream **ret_s);
 	/*
 	 * Use some input, make some output; neither may be possible without
@@ -53,14 +57,22 @@ struct codec {
 
 /*
  * codec_find - by the first CODEC_MAGIC_LEN bytes; NULL if none is known.
- * One that is known may still have no library: see codec_built().
+ * One that is known may still have no library: see codec_load().
  */
 const struct codec *codec_find(const uint8_t *magic);
 
 static inline bool codec_built(const struct codec *c)
 {
-	return c->unpack;
+	return c->library;
 }
+
+/*
+ * codec_load - link its library.
+ *
+ * Return: 0; -ENOTSUP it is not built or its library is not there, with a
+ * sentence that begins "it is compressed with ".
+ */
+int codec_load(const struct codec *c, struct err *err);
 
 /* The kernel's build appends the plain size to all formats but gzip, which
  * ends with one of its own. */

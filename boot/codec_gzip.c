@@ -11,12 +11,34 @@ static const uint8_t magic[] = {0x1f, 0x8b};
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "boot/library.h"
 #include "core/bits.h"
+
+/* inflateInit2() is a macro for inflateInit2_(). */
+struct zlib {
+	__typeof__(inflateInit2_) *init;
+	__typeof__(inflate) *inflate;
+	__typeof__(inflateEnd) *end;
+};
+
+static const struct library_function functions[] = {
+	{"inflateInit2_", offsetof(struct zlib, init)},
+	{"inflate", offsetof(struct zlib, inflate)},
+	{"inflateEnd", offsetof(struct zlib, end)},
+};
+
+static const struct library library = {
+	.file = "libz.so.1",
+	.package = "zlib1g",
+	.functions = functions,
+	.nfunctions = ARRAY_SIZE(functions),
+};
 
 /* zlib's window bits for a gzip header. */
 enum { GZIP_WINDOW = 15 + 16 };
 
 struct codec_stream {
+	struct zlib zlib;
 	z_stream z;
 };
 
@@ -24,7 +46,7 @@ static void gzip_free(struct codec_stream *s)
 {
 	if (!s)
 		return;
-	(void)inflateEnd(&s->z);
+	(void)s->zlib.end(&s->z);
 	free(s);
 }
 
@@ -34,7 +56,12 @@ static int gzip_new(struct codec_stream **ret_s)
 
 	if (!s)
 		return -ENOMEM;
-	if (inflateInit2(&s->z, GZIP_WINDOW) != Z_OK) {
+	if (!library_link(&library, &s->zlib)) {
+		free(s);
+		return -ELIBACC;
+	}
+	if (s->zlib.init(&s->z, GZIP_WINDOW, ZLIB_VERSION, sizeof(s->z)) !=
+	    Z_OK) {
 		free(s);
 		return -ENOMEM;
 	}
@@ -52,7 +79,7 @@ static int gzip_step(struct codec_stream *s, struct codec_io *io)
 	s->z.avail_in = in_len;
 	s->z.next_out = io->out;
 	s->z.avail_out = out_len;
-	r = inflate(&s->z, Z_NO_FLUSH);
+	r = s->zlib.inflate(&s->z, Z_NO_FLUSH);
 	io->in += in_len - s->z.avail_in;
 	io->in_len -= in_len - s->z.avail_in;
 	io->out += out_len - s->z.avail_out;
@@ -93,6 +120,7 @@ const struct codec codec_gzip = {
 	.unpacked_by_moat = "bzImage, unpacked by moat (gzip)",
 	.magic = magic,
 	.magic_len = sizeof(magic),
+	.library = &library,
 	.unpack = gzip_unpack,
 	.new = gzip_new,
 	.step = gzip_step,

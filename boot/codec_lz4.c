@@ -17,18 +17,34 @@ static const uint8_t magic[] = {0x02, 0x21, 0x4c, 0x18};
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/library.h"
 #include "core/bits.h"
 #include "core/le.h"
+
+struct lz4 {
+	__typeof__(LZ4_decompress_safe) *decompress;
+};
+
+static const struct library_function functions[] = {
+	{"LZ4_decompress_safe", offsetof(struct lz4, decompress)},
+};
+
+static const struct library library = {
+	.file = "liblz4.so.1",
+	.package = "liblz4-1",
+	.functions = functions,
+	.nfunctions = ARRAY_SIZE(functions),
+};
 
 #define PLAIN_MAX  ((size_t)MIB(8))
 #define PACKED_MAX ((size_t)LZ4_COMPRESSBOUND(MIB(8)))
 
 /* Return: bytes written; -EBADMSG. */
-static int64_t unpack_block(const uint8_t *src, size_t len, uint8_t *dst,
-			    size_t cap)
+static int64_t unpack_block(const struct lz4 *l, const uint8_t *src, size_t len,
+			    uint8_t *dst, size_t cap)
 {
-	int n = LZ4_decompress_safe((const char *)src, (char *)dst, (int)len,
-				    (int)min_u64(cap, PLAIN_MAX));
+	int n = l->decompress((const char *)src, (char *)dst, (int)len,
+			      (int)min_u64(cap, PLAIN_MAX));
 
 	return n < 0 ? -EBADMSG : n;
 }
@@ -37,7 +53,10 @@ static int64_t lz4_unpack(const uint8_t *src, size_t len, uint8_t *dst,
 			  size_t cap)
 {
 	size_t at = sizeof(magic), out = 0;
+	struct lz4 l;
 
+	if (!library_link(&library, &l))
+		return -ELIBACC;
 	if (len < at || memcmp(src, magic, at) != 0)
 		return -EBADMSG;
 	while (len - at >= 4) {
@@ -47,7 +66,7 @@ static int64_t lz4_unpack(const uint8_t *src, size_t len, uint8_t *dst,
 		at += 4;
 		if (size == 0 || size > PACKED_MAX || size > len - at)
 			return -EBADMSG;
-		n = unpack_block(src + at, size, dst + out, cap - out);
+		n = unpack_block(&l, src + at, size, dst + out, cap - out);
 		if (n < 0)
 			return n;
 		at += size;
@@ -57,6 +76,7 @@ static int64_t lz4_unpack(const uint8_t *src, size_t len, uint8_t *dst,
 }
 
 struct codec_stream {
+	struct lz4 lz4;
 	bool begun;	  /* the magic is behind us */
 	size_t want;	  /* bytes of @packed to collect next */
 	size_t have;	  /* collected */
@@ -82,6 +102,10 @@ static int lz4_new(struct codec_stream **ret_s)
 
 	if (!s)
 		return -ENOMEM;
+	if (!library_link(&library, &s->lz4)) {
+		free(s);
+		return -ELIBACC;
+	}
 	s->packed = malloc(PACKED_MAX);
 	s->plain = malloc(PLAIN_MAX);
 	if (!s->packed || !s->plain) {
@@ -122,7 +146,8 @@ static int digest(struct codec_stream *s)
 
 	s->have = 0;
 	if (s->in_block) {
-		n = unpack_block(s->packed, s->want, s->plain, PLAIN_MAX);
+		n = unpack_block(&s->lz4, s->packed, s->want, s->plain,
+				 PLAIN_MAX);
 		if (n < 0)
 			return (int)n;
 		s->plain_at = 0;
@@ -166,6 +191,7 @@ const struct codec codec_lz4 = {
 	.unpacked_by_moat = "bzImage, unpacked by moat (lz4)",
 	.magic = magic,
 	.magic_len = sizeof(magic),
+	.library = &library,
 	.unpack = lz4_unpack,
 	.new = lz4_new,
 	.step = lz4_step,

@@ -9,12 +9,35 @@ static const uint8_t magic[] = {0xfd, '7', 'z', 'X', 'Z', 0x00};
 #include <lzma.h>
 #include <stdlib.h>
 
+#include "boot/library.h"
 #include "core/bits.h"
+
+struct xz {
+	__typeof__(lzma_stream_decoder) *decoder;
+	__typeof__(lzma_code) *code;
+	__typeof__(lzma_end) *end;
+	__typeof__(lzma_stream_buffer_decode) *buffer_decode;
+};
+
+static const struct library_function functions[] = {
+	{"lzma_stream_decoder", offsetof(struct xz, decoder)},
+	{"lzma_code", offsetof(struct xz, code)},
+	{"lzma_end", offsetof(struct xz, end)},
+	{"lzma_stream_buffer_decode", offsetof(struct xz, buffer_decode)},
+};
+
+static const struct library library = {
+	.file = "liblzma.so.5",
+	.package = "liblzma5",
+	.functions = functions,
+	.nfunctions = ARRAY_SIZE(functions),
+};
 
 /* Kernels use dictionaries of up to 128 MiB; the file says how much. */
 #define MEMORY_MAX MIB(256)
 
 struct codec_stream {
+	struct xz xz;
 	lzma_stream l;
 };
 
@@ -22,7 +45,8 @@ static void xz_free(struct codec_stream *s)
 {
 	if (!s)
 		return;
-	lzma_end(&s->l);
+	if (s->xz.end)
+		s->xz.end(&s->l);
 	free(s);
 }
 
@@ -33,7 +57,11 @@ static int xz_new(struct codec_stream **ret_s)
 	if (!s)
 		return -ENOMEM;
 	s->l = (lzma_stream)LZMA_STREAM_INIT;
-	if (lzma_stream_decoder(&s->l, MEMORY_MAX, 0) != LZMA_OK) {
+	if (!library_link(&library, &s->xz)) {
+		free(s);
+		return -ELIBACC;
+	}
+	if (s->xz.decoder(&s->l, MEMORY_MAX, 0) != LZMA_OK) {
 		free(s);
 		return -ENOMEM;
 	}
@@ -56,7 +84,7 @@ static int xz_step(struct codec_stream *s, struct codec_io *io)
 	s->l.avail_in = io->in_len;
 	s->l.next_out = io->out;
 	s->l.avail_out = io->out_len;
-	r = lzma_code(&s->l, LZMA_RUN);
+	r = s->xz.code(&s->l, LZMA_RUN);
 	io->in = s->l.next_in;
 	io->in_len = s->l.avail_in;
 	io->out = s->l.next_out;
@@ -73,10 +101,12 @@ static int64_t xz_unpack(const uint8_t *src, size_t len, uint8_t *dst,
 {
 	uint64_t limit = MEMORY_MAX;
 	size_t in = 0, out = 0;
+	struct xz xz;
 	lzma_ret r;
 
-	r = lzma_stream_buffer_decode(&limit, 0, NULL, src, &in, len, dst, &out,
-				      cap);
+	if (!library_link(&library, &xz))
+		return -ELIBACC;
+	r = xz.buffer_decode(&limit, 0, NULL, src, &in, len, dst, &out, cap);
 	return r == LZMA_OK ? (int64_t)out : error_of(r);
 }
 
@@ -85,6 +115,7 @@ const struct codec codec_xz = {
 	.unpacked_by_moat = "bzImage, unpacked by moat (xz)",
 	.magic = magic,
 	.magic_len = sizeof(magic),
+	.library = &library,
 	.unpack = xz_unpack,
 	.new = xz_new,
 	.step = xz_step,

@@ -31,7 +31,7 @@ struct feed {
 
 /*
  * feed_init - bytes from @at on.
- * @codec: must be built; NULL: no compression
+ * @codec: loaded; NULL: no compression
  *
  * Return: 0; -ENOMEM.
  */

@@ -149,7 +149,7 @@ int initramfs_find_driver(const struct image *im)
 	for (unsigned i = 0; i < PARTS_MAX && r == INITRAMFS_NO; i++) {
 		if (!recognise(im, &at, &codec, &known))
 			return INITRAMFS_NO;
-		if (!known || (codec && !codec_built(codec)))
+		if (!known || (codec && codec_load(codec, NULL) < 0))
 			return INITRAMFS_UNKNOWN;
 		last = at;
 		r = search_part(im, codec, &at);

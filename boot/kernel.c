@@ -61,22 +61,23 @@ static bool examine_payload(struct kernel *k, struct payload *p)
 	uint64_t len = k->bz.payload_size;
 
 	if (len < CODEC_MAGIC_LEN + 4 || len > PACKED_MAX) {
-		k->packed_why = "it has no compressed kernel";
+		(void)err_set(&k->packed_why, ENOTSUP,
+			      "it has no compressed kernel");
 		return false;
 	}
 	p->codec = codec_find(p->data);
 	if (!p->codec) {
-		k->packed_why = "its compression is unknown";
+		(void)err_set(&k->packed_why, ENOTSUP,
+			      "its compression is unknown");
 		return false;
 	}
-	if (!codec_built(p->codec)) {
-		k->packed_why = "moat was built without its compression";
+	if (codec_load(p->codec, &k->packed_why) < 0)
 		return false;
-	}
 	p->size = le32_load(p->data + len - 4);
 	p->len = codec_size_is_own(p->codec) ? len : len - 4;
 	if (p->size == 0 || p->size > PLAIN_MAX) {
-		k->packed_why = "its compressed kernel is damaged";
+		(void)err_set(&k->packed_why, ENOTSUP,
+			      "its compressed kernel is damaged");
 		return false;
 	}
 	return true;
@@ -88,7 +89,8 @@ static bool unpack_payload(struct kernel *k, const struct payload *p)
 	int64_t n;
 
 	if (image_alloc(im, p->size) < 0) {
-		k->packed_why = "memory is too short to unpack it";
+		(void)err_set(&k->packed_why, ENOTSUP,
+			      "memory is too short to unpack it");
 		return false;
 	}
 	n = p->codec->unpack(p->data, p->len, im->mapping, p->size);
@@ -98,7 +100,8 @@ static bool unpack_payload(struct kernel *k, const struct payload *p)
 			return true;
 	}
 	image_close(im);
-	k->packed_why = "its compressed kernel is damaged";
+	(void)err_set(&k->packed_why, ENOTSUP,
+		      "its compressed kernel is damaged");
 	return false;
 }
 
@@ -167,7 +170,8 @@ static int open_payload(struct kernel *k, const char *cache_dir,
 	int r;
 
 	if (k->bz.payload_size == 0 || k->bz.payload_size > PACKED_MAX) {
-		k->packed_why = "it has no compressed kernel";
+		(void)err_set(&k->packed_why, ENOTSUP,
+			      "it has no compressed kernel");
 		return 0;
 	}
 	if (cache_dir && take_recalled(k, cache_dir))

@@ -11,8 +11,7 @@
 #include "boot/builtin.h"
 #include "boot/bzimage.h"
 #include "boot/image.h"
-
-struct err;
+#include "core/err.h"
 
 enum kernel_use {
 	KERNEL_LOAD,	/* kernel_elf() will be loaded: it is verified */
@@ -25,9 +24,9 @@ struct kernel {
 	struct bzimage bz;
 	const char *how; /* static */
 	bool from_cache;
-	struct image unpacked;	/* a bzImage's; size 0: could not be unpacked */
-	const char *packed_why; /* then why not; static */
-	enum builtin builtin;	/* as the cache knows it */
+	struct image unpacked; /* a bzImage's; size 0: could not be unpacked */
+	struct err packed_why; /* then why not */
+	enum builtin builtin;  /* as the cache knows it */
 };
 
 void kernel_init(struct kernel *k);

@@ -39,7 +39,7 @@ static int load_packed(struct load *l, struct boot_entry *e, struct err *err)
 
 	if (!b->entry_64)
 		return err_set(err, ENOEXEC, "it has no 64-bit entry, and %s",
-			       l->kernel.packed_why);
+			       l->kernel.packed_why.msg);
 	if (b->load_at < BOOT_HIGH || b->load_at > GIB(4) - need)
 		return err_set(err, ENOEXEC,
 			       "it wants to be loaded at %#" PRIx64,
@@ -113,13 +113,14 @@ static int load_kernel(struct load *l, struct boot_entry *e, struct err *err)
 		r = load_elf(l, im, e, err);
 	else if (l->config->protocol == BOOT_PVH)
 		r = err_set(err, ENOEXEC, "cannot be entered by PVH: %s",
-			    l->kernel.packed_why);
+			    l->kernel.packed_why.msg);
 	else
 		r = load_packed(l, e, err);
 	if (r < 0)
 		err_prefix(err, "kernel '%s'", l->config->kernel);
 	e->how = l->kernel.how;
 	e->from_cache = l->kernel.from_cache;
+	e->packed_why = l->kernel.packed_why;
 	return r;
 }
 

@@ -16,9 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/err.h"
 #include "core/gmem.h"
-
-struct err;
 
 enum boot_protocol {
 	BOOT_AUTO,  /* 64-bit Linux protocol where possible, else PVH */
@@ -70,6 +69,7 @@ struct boot_entry {
 	/* for -v: */
 	const char *how; /* "bzImage, unpacked by moat (zstd)" ... static */
 	bool from_cache;
+	struct err packed_why; /* the guest unpacks it because ..., or empty */
 };
 
 /*

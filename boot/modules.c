@@ -274,12 +274,10 @@ static int append(const uint8_t *data, size_t len, struct buf *b,
 	if (!c) {
 		buf_put(b, data, len);
 		r = buf_error(b);
-	} else if (!codec_built(c)) {
-		return err_set(err, ENOTSUP,
-			       "it is compressed with %s, and moat was built "
-			       "without that",
-			       c->name);
 	} else {
+		r = codec_load(c, err);
+		if (r < 0)
+			return r;
 		r = unpack(c, data, len, b);
 	}
 	return r < 0 ? err_errno(err, -r, "cannot unpack") : 0;

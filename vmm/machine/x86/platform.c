@@ -364,8 +364,9 @@ int platform_load(struct mach *m, struct vcpu_entry *ret_e, struct err *err)
 		r = boot_linux_load(&m->mem, &config, &entry, err);
 	if (r < 0)
 		return r;
-	log_info("kernel '%s': %s%s", config.kernel, entry.how,
-		 entry.from_cache ? ", from the cache" : "");
+	log_info("kernel '%s': %s%s%s%s", config.kernel, entry.how,
+		 entry.from_cache ? ", from the cache" : "",
+		 entry.packed_why.msg[0] ? ": " : "", entry.packed_why.msg);
 	convert_entry(&entry, ret_e);
 	return 0;
 }
