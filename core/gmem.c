@@ -72,6 +72,13 @@ static int ram_file_new(uint64_t size)
 	return take_fd(&fd);
 }
 
+/* At the very start of memory a guest finds its start-up structures, touches
+ * a few pages and no more: not worth the clearing of a huge page. */
+static uint64_t small_head(const struct gmem_slot *s)
+{
+	return s->base < HUGE_ALIGN ? HUGE_ALIGN - s->base : 0;
+}
+
 /* @fd: the memfd, or -1 for private memory */
 static int slot_map(struct gmem_slot *s, int fd)
 {
@@ -102,7 +109,9 @@ static int slot_map(struct gmem_slot *s, int fd)
 	/* Wishes: a kernel without them runs the guest as well. */
 	(void)madvise(host, s->size, MADV_DONTFORK);
 	(void)madvise(host, s->size, MADV_DONTDUMP);
-	(void)madvise(host, s->size, MADV_HUGEPAGE);
+	if (s->size > small_head(s))
+		(void)madvise(host + small_head(s), s->size - small_head(s),
+			      MADV_HUGEPAGE);
 	return 0;
 }
 

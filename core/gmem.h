@@ -47,7 +47,8 @@ struct gmem {
  * @layout: base and size of each slot, ascending; other fields are ignored
  *
  * Private memory gets huge pages where the host's kernel has them to give:
- * one fault of the guest instead of 512.  Shared memory is in a memfd, which
+ * one fault of the guest instead of 512; the first 2 MiB, of which little is
+ * touched, do not.  Shared memory is in a memfd, which
  * other processes (vhost-user servers) can map, and for which most hosts have
  * huge pages switched off.
  *

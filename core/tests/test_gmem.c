@@ -223,9 +223,26 @@ START_TEST(memory_is_neither_inherited_nor_dumped)
 				 init == gmem_init_shared);
 		ck_assert(mapping_has(m.slots[i].host, " dc"));
 		ck_assert(mapping_has(m.slots[i].host, " dd"));
-		if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
-			ck_assert(mapping_has(m.slots[i].host, " hg"));
 	}
+}
+END_TEST
+
+START_TEST(memory_gets_huge_pages_but_at_its_very_start)
+{
+	const struct gmem_slot two[] = {
+		{.base = 0, .size = 4 << 20},
+		{.base = 16 << 20, .size = 4 << 20},
+	};
+	struct gmem g;
+	struct err e;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
+		return;
+	ck_assert_int_eq(init(&g, two, 2, &e), 0);
+	ck_assert(!mapping_has(g.slots[0].host, " hg"));
+	ck_assert(mapping_has(g.slots[0].host + (2 << 20), " hg"));
+	ck_assert(mapping_has(g.slots[1].host, " hg"));
+	gmem_fini(&g);
 }
 END_TEST
 
@@ -639,6 +656,7 @@ static TCase *add_case(Suite *s, const char *name, void (*set_up)(void))
 	tcase_add_test(tc, pages_of_two_slots_are_discarded_and_none_past_ram);
 	tcase_add_test(tc, guest_host_and_file_addresses_agree_modulo_2_mib);
 	tcase_add_test(tc, memory_is_neither_inherited_nor_dumped);
+	tcase_add_test(tc, memory_gets_huge_pages_but_at_its_very_start);
 	tcase_add_loop_test(tc, a_bad_layout_is_refused, 0,
 			    (int)ARRAY_SIZE(bad_layouts));
 	tcase_add_test(tc, as_many_slots_as_fit_and_no_more);
