@@ -215,13 +215,16 @@ int host_console_init(struct host_console *c,
 		.wake_watch = {.fn = woken},
 		.retry = {.fn = retry_reading},
 	};
+	if (input_init(&c->in, in_fd) < 0)
+		return err_set(err, ENOMEM, "out of memory");
 	c->wake_fd = eventfd_new();
-	if (c->wake_fd < 0)
+	if (c->wake_fd < 0) {
+		input_fini(&c->in);
 		return err_errno(err, -c->wake_fd, "cannot make an eventfd");
+	}
 	pthread_mutex_init(&c->lock, NULL);
 	c->out_watch.lock = &c->lock;
 	output_init_none(&c->out);
-	input_init(&c->in, in_fd);
 	return 0;
 }
 

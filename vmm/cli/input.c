@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,17 +15,21 @@
 /* Room for so much is worth a read. */
 #define PIECE 1024
 
-void input_init(struct input *in, int fd)
+int input_init(struct input *in, int fd)
 {
-	const int own = fd >= 0 ? reopen_nonblocking(fd, O_RDONLY) : -1;
 	struct stat st;
+	int own;
 
-	/* Not by one assignment, which makes a second buffer on the stack. */
-	memset(in, 0, sizeof(*in));
+	/* Not zeroed: what nobody writes takes no memory. */
+	*in = (struct input){.fd = -1, .buf = malloc(INPUT_BUFFER)};
+	if (!in->buf)
+		return -ENOMEM;
+	own = fd >= 0 ? reopen_nonblocking(fd, O_RDONLY) : -1;
 	in->fd = own >= 0 ? own : fd;
 	in->owned = own >= 0;
 	in->tty = isatty(fd);
 	in->socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	return 0;
 }
 
 static void end(struct input *in)
@@ -38,6 +43,8 @@ static void end(struct input *in)
 void input_fini(struct input *in)
 {
 	end(in);
+	free(in->buf);
+	in->buf = NULL;
 }
 
 /* Sockets cannot be opened anew, but be asked not to block. */

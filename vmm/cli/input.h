@@ -25,14 +25,19 @@ struct input {
 	bool owned; /* the fd */
 	bool tty, socket;
 	struct escape escape;
-	uint8_t buf[INPUT_BUFFER]; /* for the guest */
+	uint8_t *buf; /* INPUT_BUFFER, for the guest */
 	size_t at, len;
 };
 
-/* @fd: borrowed; terminals and pipes are opened anew where possible.  -1: no
- * input. */
-void input_init(struct input *in, int fd);
-/* Accepts a zeroed object only after input_init(). */
+/*
+ * input_init
+ * @fd: borrowed; terminals and pipes are opened anew where possible.  -1: no
+ * input.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int input_init(struct input *in, int fd);
+/* Only after input_init() was well. */
 void input_fini(struct input *in);
 
 /*

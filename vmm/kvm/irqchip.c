@@ -245,13 +245,15 @@ int irqchip_init(struct irqchip *c, int vm_fd, struct err *err)
 	*c = (struct irqchip){.msi.ops = &msi_ops, .vm_fd = vm_fd};
 	pthread_mutex_init(&c->lock, NULL);
 	c->max = max < GSI_MAX ? (unsigned)max : GSI_MAX;
-	c->table = calloc(1, sizeof(*c->table) +
-				     (c->max + ARCH_WIRED_ROUTES) *
-					     sizeof(c->table->entries[0]));
+	/* Most of it is never touched: an entry is written before it counts. */
+	c->table = malloc(sizeof(*c->table) +
+			  (c->max + ARCH_WIRED_ROUTES) *
+				  sizeof(c->table->entries[0]));
 	c->used = calloc(c->max / 64 + 1, sizeof(*c->used));
 	c->entry = calloc(c->max, sizeof(*c->entry));
 	if (!c->table || !c->used || !c->entry)
 		return err_set(err, ENOMEM, "out of memory");
+	*c->table = (struct kvm_irq_routing){0};
 	arch_wired_routes(c->table);
 	return irqchip_restart(c, vm_fd, err);
 }

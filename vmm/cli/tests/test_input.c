@@ -37,7 +37,7 @@ static void send_text(int fd, const char *text)
 
 START_TEST(pipe_passes_every_byte)
 {
-	input_init(&in, fds[0]);
+	ck_assert_int_eq(input_init(&in, fds[0]), 0);
 	send_text(fds[1], "a\001x\003\377");
 	ck_assert(input_read(&in, &keys));
 	ck_assert(!keys.end);
@@ -48,7 +48,7 @@ END_TEST
 
 START_TEST(end_of_a_pipe_is_harmless)
 {
-	input_init(&in, fds[0]);
+	ck_assert_int_eq(input_init(&in, fds[0]), 0);
 	send_text(fds[1], "last");
 	close(fds[1]);
 	ck_assert(input_read(&in, &keys));
@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(nothing_to_read_is_no_end)
 {
-	input_init(&in, fds[0]);
+	ck_assert_int_eq(input_init(&in, fds[0]), 0);
 	ck_assert(input_read(&in, &keys));
 	ck_assert(input_wants(&in));
 	have("");
@@ -75,7 +75,7 @@ START_TEST(nothing_to_read_from_a_socket_is_no_end)
 	int s[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
-	input_init(&in, s[0]);
+	ck_assert_int_eq(input_init(&in, s[0]), 0);
 	ck_assert(input_read(&in, &keys));
 	send_text(s[1], "x");
 	ck_assert(input_read(&in, &keys));
@@ -93,7 +93,7 @@ START_TEST(pipe_waits_for_a_guest_that_does_not_take)
 	size_t len;
 
 	memset(text, 'a', sizeof(text));
-	input_init(&in, fds[0]);
+	ck_assert_int_eq(input_init(&in, fds[0]), 0);
 	ck_assert_int_eq(write(fds[1], text, sizeof(text)), sizeof(text));
 	while (input_wants(&in))
 		ck_assert(input_read(&in, &keys));
@@ -111,7 +111,7 @@ START_TEST(bytes_keep_their_order_when_some_are_taken)
 {
 	size_t len;
 
-	input_init(&in, fds[0]);
+	ck_assert_int_eq(input_init(&in, fds[0]), 0);
 	send_text(fds[1], "abcdef");
 	ck_assert(input_read(&in, &keys));
 	input_taken(&in, 4);
@@ -133,7 +133,7 @@ START_TEST(terminal_has_keys_of_its_own)
 	ck_assert_int_eq(tcgetattr(slave, &raw), 0);
 	cfmakeraw(&raw);
 	ck_assert_int_eq(tcsetattr(slave, TCSANOW, &raw), 0);
-	input_init(&in, slave);
+	ck_assert_int_eq(input_init(&in, slave), 0);
 	send_text(master, "ls\001h\001\001\001xlost");
 	ck_assert(input_read(&in, &keys));
 	ck_assert(keys.help && keys.end);
@@ -155,7 +155,7 @@ START_TEST(full_terminal_still_hears_its_own_keys)
 	ck_assert_int_eq(tcgetattr(slave, &raw), 0);
 	cfmakeraw(&raw);
 	ck_assert_int_eq(tcsetattr(slave, TCSANOW, &raw), 0);
-	input_init(&in, slave);
+	ck_assert_int_eq(input_init(&in, slave), 0);
 	memset(text, 'a', sizeof(text));
 	for (int i = 0; i < 2 * INPUT_BUFFER / 1024; i++) {
 		ck_assert_int_eq(write(master, text, sizeof(text)),
@@ -181,7 +181,7 @@ START_TEST(terminal_that_hangs_up_ends)
 	int master, slave;
 
 	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
-	input_init(&in, slave);
+	ck_assert_int_eq(input_init(&in, slave), 0);
 	close(master);
 	ck_assert(!input_read(&in, &keys));
 	ck_assert(!input_wants(&in));
