@@ -104,7 +104,7 @@ static int run_guest(struct launch *l, struct err *err)
 	if (l->tty && terminal_open(STDIN_FILENO))
 		terminal_raw();
 	guard_watch(&l->guard, l->m);
-	trim_memory();
+	trim_later(&l->trim, mach_loop(l->m));
 	l->times.guest = launch_now();
 	(void)mach_run(l->m, &outcome, err);
 	l->times.ended = launch_now();
@@ -124,6 +124,7 @@ static int run_machine(struct launch *l, struct err *err)
 		status = run_guest(l, err);
 	guard_watch(&l->guard, NULL);
 	loop_timer_del(&l->boot_timer);
+	loop_timer_del(&l->trim);
 	service_detach(&l->service);
 	launch_detach_streams(l);
 	return status;

@@ -54,6 +54,7 @@ struct launch {
 	unsigned nconsoles; /* of the four that are made */
 	struct tail tail;   /* of the kernel's text */
 	struct loop_timer boot_timer;
+	struct loop_timer trim;
 	struct launch_times times;
 	uint16_t cols, rows; /* what the guest knows */
 	/* On the loop; read when it runs no more. */

@@ -33,7 +33,8 @@ struct run {
 	struct host_console console;
 	struct service service;
 	struct control *control; /* NULL: none */
-	uint16_t cols, rows;	 /* what the guest has been told */
+	struct loop_timer trim;
+	uint16_t cols, rows; /* what the guest has been told */
 	unsigned drain_waits;
 	bool drain_cut;
 };
@@ -279,8 +280,9 @@ static enum mach_outcome run_guest(struct run *run, struct err *err)
 		terminal_raw();
 	tell_size(run);
 	guard_watch(&run->guard, run->m);
-	trim_memory();
+	trim_later(&run->trim, mach_loop(run->m));
 	(void)mach_run(run->m, &outcome, err);
+	loop_timer_del(&run->trim);
 	/* Text for a terminal needs it raw to the last byte; another reader may
 	 * take long, and Ctrl-c has to work meanwhile. */
 	if (!isatty(STDOUT_FILENO))

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define DELAY_NS UINT64_C(500000000)
+
 /* Program headers are in the C library's own types. */
 static void drop_segment(const struct dl_phdr_info *info,
 			 const ElfW(Phdr) * segment)
@@ -40,4 +42,19 @@ void trim_memory(void)
 {
 	(void)malloc_trim(0);
 	(void)dl_iterate_phdr(drop_library, NULL);
+}
+
+static void trim_now(struct loop_timer *t)
+{
+	(void)t;
+	trim_memory();
+}
+
+void trim_later(struct loop_timer *t, struct loop *l)
+{
+	t->fn = trim_now;
+	if (loop_timer_add(l, t) < 0)
+		trim_memory();
+	else
+		loop_timer_set(t, DELAY_NS);
 }

@@ -53,6 +53,35 @@ START_TEST(libraries_keep_what_they_use)
 }
 END_TEST
 
+static uint64_t before;
+static struct loop *loop;
+
+static void look(struct loop_timer *t)
+{
+	if (resident(false) < before)
+		loop_stop(loop);
+	else
+		loop_timer_set(t, 10000000);
+}
+
+START_TEST(later_is_when_the_loop_has_run_for_a_while)
+{
+	struct loop_timer later = {0}, looks = {.fn = look};
+
+	ck_assert_int_eq(loop_new(&loop, NULL), 0);
+	ck_assert_int_eq(loop_timer_add(loop, &looks), 0);
+	loop_timer_set(&looks, 10000000);
+	(void)resident(true);
+	before = resident(false);
+	trim_later(&later, loop);
+	ck_assert_uint_eq(resident(false), before);
+	loop_run(loop);
+	loop_timer_del(&later);
+	loop_timer_del(&looks);
+	loop_free(loop);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm/cli/trim");
@@ -61,6 +90,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, libraries_keep_what_they_use);
+	tcase_add_test(tc, later_is_when_the_loop_has_run_for_a_while);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
