@@ -27,7 +27,8 @@ struct err;
 #define CHILD_USER_NAMESPACE BIT(0)
 /* See every file system read-only. */
 #define CHILD_READONLY BIT(1)
-/* Have no sockets but those of this machine's own (AF_UNIX). */
+/* Have no sockets but those of this machine's own (AF_UNIX), and no io_uring,
+ * which would make others. */
 #define CHILD_NO_NETWORK BIT(2)
 
 struct child_config {

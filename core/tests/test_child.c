@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@
 #include "core/fd.h"
 
 #define PATIENCE_MS 20000
+
+/* What this program does as a child, when told so. */
+#define IO_URING "io_uring"
 
 static struct child c;
 static struct err err;
@@ -351,8 +355,36 @@ START_TEST(a_child_without_network_gets_no_socket)
 }
 END_TEST
 
-int main(void)
+/* Which makes sockets without a system call. */
+START_TEST(a_child_without_network_gets_no_io_uring)
 {
+	const char *const argv[] = {"/proc/self/exe", IO_URING, NULL};
+	const struct child_config config = {
+		.argv = argv,
+		.pass_fd = -1,
+		.flags = _i ? CHILD_NO_NETWORK : 0,
+	};
+
+	child_init(&c);
+	ck_assert_int_eq(child_start(&c, &config, &err), 0);
+	ck_assert(child_ended(&c, PATIENCE_MS));
+	ck_assert_int_ge(c.status, 0);
+	ck_assert_int_eq(c.status == EACCES, _i);
+	child_stop(&c, 0);
+}
+END_TEST
+
+/* Return: why there is none. */
+static int begin_io_uring(void)
+{
+	return syscall(SYS_io_uring_setup, 1, NULL) < 0 ? errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], IO_URING) == 0)
+		return begin_io_uring();
+
 	Suite *s = suite_create("core/child");
 	TCase *t = tcase_create("child");
 	SRunner *r;
@@ -378,6 +410,7 @@ int main(void)
 	tcase_add_test(t, a_user_namespace_makes_it_root_of_nothing);
 	tcase_add_test(t, readonly_children_write_no_file);
 	tcase_add_loop_test(t, a_child_without_network_gets_no_socket, 0, 2);
+	tcase_add_loop_test(t, a_child_without_network_gets_no_io_uring, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
