@@ -253,7 +253,7 @@ static int net_start(struct virtio_dev *d)
 	return r < 0 ? r : net_activate(n, 1);
 }
 
-/* Take a queue back from the kernel; it begins anew. */
+/* Take a queue back from who serves it; it begins anew. */
 static void stop_queue(struct net *n, unsigned qi)
 {
 	if (!n->vhost)
@@ -312,7 +312,7 @@ static void net_kick(struct virtio_dev *d, unsigned qi)
 	net_pair_watch(p);
 }
 
-/* What the kernel has comes back. */
+/* What a server has comes back. */
 static void net_hold_up(struct virtio_dev *d)
 {
 	struct net *n = to_net(d);
@@ -531,13 +531,17 @@ static int open_vhost(struct net_vhost **ret_v,
 		      const struct virtio_dev_env *env,
 		      const struct net_config *config, struct err *err)
 {
+	struct vhost_server *kernel;
 	struct err why = {""};
 	int r;
 
 	*ret_v = NULL;
 	if (config->kind != NET_TAP || config->vhost == NET_VHOST_OFF)
 		return 0;
-	r = net_vhost_new(ret_v, vhost_kernel(), env, config->queues, &why);
+	r = vhost_kernel_new(&kernel, vhost_kernel(), env->dma->mem,
+			     env->access_platform, config->queues, &why);
+	if (r == 0)
+		r = net_vhost_new(ret_v, kernel, env, &why);
 	if (r == 0)
 		return 0;
 	if (config->vhost == NET_VHOST_ON)

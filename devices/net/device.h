@@ -69,7 +69,7 @@ struct net {
 	struct net_backend *backend; /* NULL: none, and no link */
 	struct net_pair *pairs;	     /* npairs of them */
 	unsigned npairs, active;     /* that there are; in use */
-	/* The host's kernel moves the frames while there is a link; NULL: we do. */
+	/* Who moves the frames while there is a link; NULL: we do. */
 	struct net_vhost *vhost;
 	bool link;
 	unsigned mtu; /* that the driver is told of; 0: none */
@@ -98,7 +98,7 @@ static inline bool net_pair_on(const struct net_pair *p)
 /*
  * net_new_on - the device on any backend, which is its own from here on,
  * failure included.
- * net_new_vhost - the same with all of a tap's frames moved by the kernel.
+ * net_new_vhost - the same with all of its frames moved by a server.
  * @vhost: for as many pairs as @backend has queues
  */
 int net_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,

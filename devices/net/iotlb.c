@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "devices/net/iotlb.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <linux/vhost.h>
 #include <string.h>
 
-#include "core/bits.h"
-#include "core/log.h"
-#include "devices/net/vhost_kernel.h"
-
-static_assert((int)DMA_READ == VHOST_ACCESS_RO &&
-		      (int)DMA_WRITE == VHOST_ACCESS_WO,
-	      "access of a message");
+#include "devices/net/vhost_server.h"
 
 /* Misses that one turn of the loop answers. */
 #define TURN 64
 
-void iotlb_init(struct iotlb *t, struct vhost_kernel *kernel, int fd,
+void iotlb_init(struct iotlb *t, struct vhost_server *server, unsigned group,
 		struct dma *dma)
 {
-	*t = (struct iotlb){.kernel = kernel, .fd = fd, .dma = dma};
+	*t = (struct iotlb){.server = server, .group = group, .dma = dma};
 }
 
 void iotlb_begin(struct iotlb *t)
@@ -32,48 +24,28 @@ void iotlb_begin(struct iotlb *t)
 	atomic_store_explicit(&t->live, true, memory_order_seq_cst);
 }
 
-static int say(struct iotlb *t, unsigned type, iova_t at, uint64_t size,
-	       const void *host, unsigned access)
+/* A server that never stops to ask is not listened to for ever. */
+static void leave_unread(struct iotlb *t)
 {
-	const struct vhost_msg_v2 m = {
-		.type = VHOST_IOTLB_MSG_V2,
-		.iotlb =
-			{
-				.iova = at,
-				.size = size,
-				.uaddr = (uintptr_t)host,
-				.perm = (uint8_t)access,
-				.type = (uint8_t)type,
-			},
-	};
-	const ssize_t r =
-		t->kernel->ops->write(t->kernel, t->fd, &m, sizeof(m));
+	iova_t at;
+	unsigned access;
 
-	if (r < 0)
-		return (int)r;
-	return r == sizeof(m) ? 0 : -EIO;
+	for (unsigned n = 0; n < IOTLB_LITTER_MAX; n++) {
+		if (t->server->ops->take_miss(t->server, t->group, &at,
+					      &access) != 1)
+			return;
+		t->litter++;
+	}
 }
 
-/* The kernel lets go of a question when there is a translation for it, even
- * one that permits nothing; those are gone when it begins again. */
 void iotlb_end(struct iotlb *t)
 {
-	const iova_t half = UINT64_C(1) << 63;
-	struct vhost_msg_v2 unread;
-	int r;
+	const struct vhost_server_ops *ops = t->server->ops;
 
 	atomic_store_explicit(&t->live, false, memory_order_seq_cst);
-	while (t->kernel->ops->read(t->kernel, t->fd, &unread,
-				    sizeof(unread)) == sizeof(unread))
-		t->litter++;
-	if (t->litter == 0)
-		return;
-	r = say(t, VHOST_IOTLB_UPDATE, 0, half, NULL, 0);
-	if (r == 0)
-		r = say(t, VHOST_IOTLB_UPDATE, half, half, NULL, 0);
-	if (r < 0)
-		log_warn("vhost-net keeps %u questions: error %d", t->litter,
-			 -r);
+	leave_unread(t);
+	if (t->litter > 0 && ops->drop_questions)
+		ops->drop_questions(t->server, t->group, t->litter);
 }
 
 /* They have been found after all. */
@@ -95,8 +67,7 @@ static int give(struct iotlb *t, iova_t at, enum dma_access access,
 
 	if (r < 0)
 		return r;
-	r = say(t, VHOST_IOTLB_UPDATE, e.first, e.last - e.first + 1, e.host,
-		e.access);
+	r = t->server->ops->update(t->server, t->group, at, &e);
 	dma_done(&hold);
 	if (r < 0)
 		return -EIO;
@@ -146,7 +117,7 @@ static struct iotlb_lost *find_lost(struct iotlb *t, iova_t at, unsigned access)
 }
 
 /*
- * There is no mapping.  The kernel may have asked before it was taken away:
+ * There is no mapping.  The server may have asked before it was taken away:
  * only if it asks after we have seen that, is it the guest's fault.
  */
 static int lose(struct iotlb *t, iova_t at, enum dma_access access)
@@ -169,8 +140,7 @@ static int lose(struct iotlb *t, iova_t at, enum dma_access access)
 static int miss(struct iotlb *t, iova_t at, unsigned access)
 {
 	/* One bit: what it is about to do. */
-	const enum dma_access a =
-		access & VHOST_ACCESS_WO ? DMA_WRITE : DMA_READ;
+	const enum dma_access a = access & DMA_WRITE ? DMA_WRITE : DMA_READ;
 	iova_t unused;
 	int r;
 
@@ -200,63 +170,27 @@ static int look_again(struct iotlb *t)
 int iotlb_answer(struct iotlb *t, iova_t *ret_at)
 {
 	for (unsigned n = 0; n < TURN; n++) {
-		struct vhost_msg_v2 m;
-		ssize_t got =
-			t->kernel->ops->read(t->kernel, t->fd, &m, sizeof(m));
-		int r;
+		unsigned access;
+		int r = t->server->ops->take_miss(t->server, t->group, ret_at,
+						  &access);
 
-		if (got == -EAGAIN)
+		if (r == -EAGAIN)
 			return look_again(t);
-		if (got != sizeof(m))
-			return got < 0 ? (int)got : -EIO;
-		if (m.type != VHOST_IOTLB_MSG_V2 ||
-		    m.iotlb.type != VHOST_IOTLB_MISS)
+		if (r < 0)
+			return r;
+		if (!access)
 			continue;
-		*ret_at = m.iotlb.iova;
-		r = miss(t, m.iotlb.iova, m.iotlb.perm);
+		r = miss(t, *ret_at, access);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-/* Without translations, and without the means to have them taken back, it
- * must not go on. */
-static void cut_off(struct iotlb *t, int error)
-{
-	uint16_t unused;
-
-	log_err("vhost-net does not forget translations (error %d): it is "
-		"stopped",
-		error);
-	for (unsigned i = 0; i < 2; i++)
-		(void)vhost_end(t->kernel, t->fd, i, &unused);
-}
-
-static void forget(struct iotlb *t, iova_t first, iova_t last)
-{
-	const int r = say(t, VHOST_IOTLB_INVALIDATE, first, last - first + 1,
-			  NULL, 0);
-
-	atomic_fetch_add_explicit(&t->invalidations, 1, memory_order_relaxed);
-	if (r < 0)
-		cut_off(t, -r);
-}
-
 void iotlb_forget(struct iotlb *t, const struct range *r, unsigned n)
 {
-	const iova_t half = UINT64_C(1) << 63;
-
 	if (!atomic_load_explicit(&t->live, memory_order_seq_cst))
 		return;
-	for (unsigned i = 0; i < n; i++) {
-		iova_t first = r[i].first;
-
-		/* A message cannot say 2^64. */
-		if (first < half && r[i].last >= half) {
-			forget(t, first, half - 1);
-			first = half;
-		}
-		forget(t, first, r[i].last);
-	}
+	atomic_fetch_add_explicit(&t->invalidations, n, memory_order_relaxed);
+	t->server->ops->forget(t->server, t->group, r, n);
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * iotlb.h - the translations that the host's kernel keeps for a pair of queues
- * behind an IOMMU.
+ * iotlb.h - the translations that a server keeps for a group of queues behind
+ * an IOMMU.
  *
- * The kernel asks for an address that it does not know (a miss) by a message
- * at its descriptor, and goes on when it has the answer.  An answer is given
- * under a hold; whoever takes the translation away waits for that, and then
- * has the kernel forget: iotlb_forget().  The kernel takes both kinds of
- * message under the locks under which it reaches memory, so after the write
- * nothing is under way by what it has forgotten.
+ * The server asks for an address that it does not know (a miss) by a message,
+ * and goes on when it has the answer.  An answer is given under a hold; whoever
+ * takes the translation away waits for that, and then has the server forget:
+ * iotlb_forget().
  *
  * Threads: under the device's lock, but for iotlb_forget().
  */
@@ -21,25 +19,25 @@
 
 #include "core/dma.h"
 
-struct vhost_kernel;
+struct vhost_server;
 
-/* Addresses with a miss and without a mapping that are remembered.  Each of
- * the two queues stands at one of them at most. */
+/* Addresses with a miss and without a mapping that are remembered.  Each queue
+ * stands at one of them at most. */
 #define IOTLB_LOST_MAX 8
 
-/* The kernel keeps a question until it is answered.  With so many that have
+/* A server keeps a question until it is answered.  With so many that have
  * not been, iotlb_littered(). */
 #define IOTLB_LITTER_MAX 1024
 
 struct iotlb_lost {
 	iova_t at;
 	unsigned access; /* 0: none */
-	bool again;	 /* the kernel has been made to look again */
+	bool again;	 /* the server has been made to look again */
 };
 
 struct iotlb {
-	struct vhost_kernel *kernel;
-	int fd;
+	struct vhost_server *server;
+	unsigned group;
 	struct dma *dma;
 	_Atomic bool live;
 	struct iotlb_lost lost[IOTLB_LOST_MAX];
@@ -50,11 +48,11 @@ struct iotlb {
 };
 
 /* All borrowed; nothing happens yet. */
-void iotlb_init(struct iotlb *t, struct vhost_kernel *kernel, int fd,
+void iotlb_init(struct iotlb *t, struct vhost_server *server, unsigned group,
 		struct dma *dma);
 
 /*
- * iotlb_begin - from here on the kernel may have translations.
+ * iotlb_begin - from here on the server may have translations.
  * iotlb_end - none any more, and it forgets what it has asked; nothing is
  * being served.
  * iotlb_littered - it is time to end and to begin once more.
@@ -77,10 +75,10 @@ int iotlb_give(struct iotlb *t, iova_t at, uint64_t len,
  * iotlb_answer - answer the misses that are there.
  *
  * A miss may have been answered long ago, when several came at once, and the
- * guest have unmapped the page since: that is nobody's fault.  So the kernel
+ * guest have unmapped the page since: that is nobody's fault.  So the server
  * is made to look again before one without a mapping counts.
  *
- * Return: 0; 1: signal the queues' kicks, for that; -EFAULT, with a fault
+ * Return: 0; 1: it is to look again (server->asks_again); -EFAULT, with a fault
  * reported; -errno.
  */
 int iotlb_answer(struct iotlb *t, iova_t *ret_at);

@@ -12,7 +12,7 @@
 #include "core/fd.h"
 #include "devices/net/device.h"
 #include "devices/net/iotlb.h"
-#include "devices/net/vhost_kernel.h"
+#include "devices/net/vhost_server.h"
 
 /*
  * A tap that goes wakes who waits for frames alone, and that is the kernel
@@ -20,31 +20,35 @@
  */
 #define LOOK_PERIOD_NS UINT64_C(1000000000)
 
-/* Of the driver's features those that say how rings are read. */
-#define RING_FEATURES (VHOST_FEATURES | VHOST_FEATURES_IOMMU)
+enum queue_state {
+	QUEUE_OURS,
+	QUEUE_SERVED,
+	QUEUE_ENDING /* the server has been asked to let go of it */
+};
 
 struct vhost_queue {
 	struct net_vhost *vhost;
 	unsigned index; /* of the device's */
 	struct loop_watch call, trouble;
-	struct irq_source irq; /* what the kernel calls by */
+	struct irq_source irq; /* what the server calls by */
 	int trouble_fd;
-	bool served;
-	bool owed; /* an interrupt that came when it was not */
-	int base;  /* where the kernel is to go on; -errno: nobody knows */
+	enum queue_state state;
+	bool forgotten; /* it was reset while it was ending */
+	bool owed;	/* an interrupt that came when it was not served */
+	int base;	/* where the server is to go on; -errno: nobody knows */
 };
 
-struct vhost_pair {
+/* Queues with an IOTLB in common. */
+struct vhost_group {
 	struct net_vhost *vhost;
-	int fd;
-	unsigned served; /* queues */
+	unsigned first, served; /* queues */
 	struct loop_watch misses;
 	struct iotlb iotlb;
-	struct vhost_queue queues[2];
 };
 
 struct net_vhost {
-	struct vhost_kernel *kernel;
+	struct vhost_server *server;
+	struct vhost_server_listener ended;
 	struct net *net;
 	struct dma *dma;
 	struct dma_listener listener;
@@ -52,18 +56,20 @@ struct net_vhost {
 	bool translated;	/* behind an IOMMU */
 	bool abandoned;
 	unsigned served; /* queues */
-	unsigned npairs;
-	struct vhost_pair pairs[];
+	unsigned nqueues, ngroups;
+	unsigned per_group;
+	struct vhost_group *groups;
+	struct vhost_queue queues[];
 };
 
-static struct vhost_pair *pair_of(struct net_vhost *v, unsigned qi)
+static struct vhost_group *group_of(const struct vhost_queue *q)
 {
-	return &v->pairs[qi / 2];
+	return &q->vhost->groups[q->index / q->vhost->per_group];
 }
 
 static struct vhost_queue *queue_of(struct net_vhost *v, unsigned qi)
 {
-	return &pair_of(v, qi)->queues[qi % 2];
+	return &v->queues[qi];
 }
 
 static struct vq *vq_of(const struct vhost_queue *q)
@@ -92,7 +98,7 @@ static size_t used_len(const struct vq *vq)
 	       sizeof(le16_t);
 }
 
-/* The kernel looks at the ring when it begins, and then does not ask. */
+/* A server looks at the ring when it begins, and then does not ask. */
 static int give_ring(struct iotlb *t, const struct vq *vq)
 {
 	int r = iotlb_give(t, vq->desc, desc_len(vq), DMA_READ);
@@ -116,12 +122,11 @@ static int host_ring(const struct gmem *mem, const struct vq *vq,
 	return desc && avail && used ? 0 : -EFAULT;
 }
 
-static int set_ring(struct vhost_pair *p, struct vhost_queue *q)
+static int set_ring(struct vhost_queue *q)
 {
-	const struct net_vhost *v = p->vhost;
+	const struct net_vhost *v = q->vhost;
 	const struct vq *vq = vq_of(q);
 	struct vhost_ring ring = {
-		.index = q->index % 2,
 		.size = vq->size,
 		.base = (uint16_t)q->base,
 		.desc = vq->desc,
@@ -130,49 +135,47 @@ static int set_ring(struct vhost_pair *p, struct vhost_queue *q)
 		.kick_fd = vq->kick_fd,
 		.call_fd = q->irq.fd,
 		.error_fd = q->trouble_fd,
+		.backend_fd = v->net->backend->fds[q->index / 2],
 	};
 	int r = v->translated ? 0 : host_ring(v->dma->mem, vq, &ring);
 
 	if (r == 0)
-		r = vhost_set_ring(v->kernel, p->fd, &ring);
+		r = v->server->ops->set_ring(v->server, q->index, &ring);
 	if (r == 0 && v->translated)
-		r = give_ring(&p->iotlb, vq);
+		r = give_ring(&group_of(q)->iotlb, vq);
 	return r;
 }
 
-/* For the first queue of a pair: what both have in common. */
-static int begin_pair(struct vhost_pair *p)
+/* For the first queue of a group: what all have in common. */
+static int begin_group(struct vhost_group *g)
 {
-	struct net_vhost *v = p->vhost;
+	struct net_vhost *v = g->vhost;
 
-	if (p->served > 0)
+	if (g->served > 0)
 		return 0;
 	if (v->translated) {
-		iotlb_begin(&p->iotlb);
+		iotlb_begin(&g->iotlb);
 		/* Perhaps it was in trouble. */
-		loop_watch_set(&p->misses, EPOLLIN);
+		loop_watch_set(&g->misses, EPOLLIN);
 	}
-	return vhost_set_features(v->kernel, p->fd,
-				  v->net->dev.driver_features & RING_FEATURES);
+	return v->server->ops->begin(v->server, (unsigned)(g - v->groups),
+				     v->net->dev.driver_features);
 }
 
-static void end_pair(struct vhost_pair *p)
+static void end_group(struct vhost_group *g)
 {
-	if (p->served == 0 && p->vhost->translated)
-		iotlb_end(&p->iotlb);
+	if (g->served == 0 && g->vhost->translated)
+		iotlb_end(&g->iotlb);
 }
 
-static int serve(struct vhost_pair *p, struct vhost_queue *q)
+static int serve(struct vhost_queue *q)
 {
-	struct net_vhost *v = p->vhost;
-	int r = q->base < 0 ? q->base : begin_pair(p);
+	struct vhost_server *s = q->vhost->server;
+	int r = q->base < 0 ? q->base : begin_group(group_of(q));
 
 	if (r == 0)
-		r = set_ring(p, q);
-	if (r == 0)
-		r = vhost_serve(v->kernel, p->fd, q->index % 2,
-				v->net->backend->fds[q->index / 2]);
-	return r;
+		r = set_ring(q);
+	return r < 0 ? r : s->ops->serve(s, q->index);
 }
 
 static bool may_serve(const struct net_vhost *v, unsigned qi)
@@ -194,7 +197,7 @@ static void interrupt(struct vhost_queue *q)
 		t->ops->queue_interrupt(t, q->index);
 }
 
-/* While the kernel's calls reach the guest by themselves we do not listen. */
+/* While the server's calls reach the guest by themselves we do not listen. */
 static void on_routed(struct irq_source *s, bool straight)
 {
 	struct vhost_queue *q = container_of(s, struct vhost_queue, irq);
@@ -221,24 +224,23 @@ static void take_back(struct vhost_queue *q)
 
 void net_vhost_serve(struct net_vhost *v, unsigned qi)
 {
-	struct vhost_pair *p = pair_of(v, qi);
 	struct vhost_queue *q = queue_of(v, qi);
 	struct virtio_dev *d = &v->net->dev;
 	int r;
 
-	if (v->abandoned || q->served || !may_serve(v, qi))
+	if (v->abandoned || q->state != QUEUE_OURS || !may_serve(v, qi))
 		return;
-	r = serve(p, q);
+	r = serve(q);
 	if (r < 0) {
-		end_pair(p);
-		virtio_broken(d, "queue %u: vhost-net does not begin: error %d",
-			      qi, -r);
+		end_group(group_of(q));
+		virtio_broken(d, "queue %u: %s does not begin: error %d", qi,
+			      v->server->name, -r);
 		return;
 	}
 	vq_unwatch(vq_of(q));
 	lend(q);
-	q->served = true;
-	p->served++;
+	q->state = QUEUE_SERVED;
+	group_of(q)->served++;
 	if (v->served++ == 0) {
 		virtio_inflight_begin(d);
 		loop_timer_set(&v->look, LOOK_PERIOD_NS);
@@ -251,40 +253,54 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi)
 
 void net_vhost_serve_all(struct net_vhost *v)
 {
-	for (unsigned qi = 0; qi < 2 * v->npairs; qi++)
+	for (unsigned qi = 0; qi < v->nqueues; qi++)
 		net_vhost_serve(v, qi);
 }
 
-void net_vhost_end(struct net_vhost *v, unsigned qi)
+/* @base: where it has ended; -errno */
+static void ended(struct vhost_queue *q, int base)
 {
-	struct vhost_pair *p = pair_of(v, qi);
-	struct vhost_queue *q = queue_of(v, qi);
-	uint16_t base;
-	int r;
+	struct net_vhost *v = q->vhost;
 
-	if (!q->served)
-		return;
-	r = vhost_end(v->kernel, p->fd, qi % 2, &base);
-	q->base = r < 0 ? r : base;
+	q->base = q->forgotten ? 0 : base;
+	q->forgotten = false;
 	/* What it has called for by now is delivered, or on_call() owes it. */
 	take_back(q);
-	q->served = false;
-	p->served--;
-	end_pair(p);
+	q->state = QUEUE_OURS;
+	group_of(q)->served--;
+	end_group(group_of(q));
 	if (--v->served == 0)
 		virtio_inflight_end(&v->net->dev);
 }
 
+void net_vhost_end(struct net_vhost *v, unsigned qi)
+{
+	struct vhost_queue *q = queue_of(v, qi);
+	uint16_t base;
+	int r;
+
+	if (q->state != QUEUE_SERVED)
+		return;
+	r = v->server->ops->end(v->server, qi, &base);
+	if (r == -EINPROGRESS)
+		q->state = QUEUE_ENDING;
+	else
+		ended(q, r < 0 ? r : base);
+}
+
 void net_vhost_end_from(struct net_vhost *v, unsigned qi)
 {
-	for (; qi < 2 * v->npairs; qi++)
+	for (; qi < v->nqueues; qi++)
 		net_vhost_end(v, qi);
 }
 
 void net_vhost_forget(struct net_vhost *v, unsigned qi)
 {
-	queue_of(v, qi)->base = 0;
-	queue_of(v, qi)->owed = false;
+	struct vhost_queue *q = queue_of(v, qi);
+
+	q->forgotten = q->state == QUEUE_ENDING;
+	q->base = 0;
+	q->owed = false;
 }
 
 void net_vhost_abandon(struct net_vhost *v)
@@ -292,9 +308,9 @@ void net_vhost_abandon(struct net_vhost *v)
 	if (v->abandoned)
 		return;
 	v->abandoned = true;
-	for (unsigned qi = 0; qi < 2 * v->npairs; qi++) {
+	for (unsigned qi = 0; qi < v->nqueues; qi++) {
 		struct vhost_queue *q = queue_of(v, qi);
-		bool served = q->served;
+		bool served = q->state != QUEUE_OURS;
 
 		net_vhost_end(v, qi);
 		if (served && q->base >= 0)
@@ -303,7 +319,7 @@ void net_vhost_abandon(struct net_vhost *v)
 }
 
 /*
- * What the kernel says.
+ * What the server says.
  */
 
 static void on_call(struct loop_watch *w, uint32_t events)
@@ -313,10 +329,10 @@ static void on_call(struct loop_watch *w, uint32_t events)
 	(void)events;
 	if (!eventfd_clear(q->irq.fd))
 		return;
-	if (q->served)
-		interrupt(q);
-	else
+	if (q->state == QUEUE_OURS)
 		q->owed = true;
+	else
+		interrupt(q);
 }
 
 static bool tap_is_gone(const struct net *n, unsigned pair)
@@ -345,57 +361,76 @@ static void on_trouble(struct loop_watch *w, uint32_t events)
 	struct net *n = q->vhost->net;
 
 	(void)events;
-	if (!q->served)
+	if (q->state == QUEUE_OURS)
 		return;
 	if (tap_is_gone(n, q->index / 2))
 		net_lost(n, EPIPE);
 	else
-		virtio_broken(&n->dev, "queue %u: vhost-net cannot read it",
-			      q->index);
+		virtio_broken(&n->dev, "queue %u: %s cannot read it", q->index,
+			      q->vhost->server->name);
 }
 
-static void kick_pair(struct vhost_pair *p)
+static void kick_group(struct vhost_group *g)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++)
-		eventfd_signal(vq_of(&p->queues[i])->kick_fd);
+	struct net_vhost *v = g->vhost;
+
+	for (unsigned i = 0; i < v->per_group; i++)
+		eventfd_signal(vq_of(&v->queues[g->first + i])->kick_fd);
 }
 
-static void begin_again(struct vhost_pair *p)
+static void begin_again(struct vhost_group *g)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++)
-		net_vhost_end(p->vhost, p->queues[i].index);
-	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++)
-		net_vhost_serve(p->vhost, p->queues[i].index);
+	struct net_vhost *v = g->vhost;
+
+	for (unsigned i = 0; i < v->per_group; i++)
+		net_vhost_end(v, g->first + i);
+	for (unsigned i = 0; i < v->per_group; i++)
+		net_vhost_serve(v, g->first + i);
 }
 
 static void on_miss(struct loop_watch *w, uint32_t events)
 {
-	struct vhost_pair *p = container_of(w, struct vhost_pair, misses);
-	struct virtio_dev *d = &p->vhost->net->dev;
+	struct vhost_group *g = container_of(w, struct vhost_group, misses);
+	struct net_vhost *v = g->vhost;
+	struct virtio_dev *d = &v->net->dev;
 	iova_t at = 0;
-	int r = iotlb_answer(&p->iotlb, &at);
+	int r = iotlb_answer(&g->iotlb, &at);
 
 	(void)events;
 	if (r > 0)
-		kick_pair(p);
-	if (r == -EFAULT && p->served > 0)
-		virtio_broken(d, "queues %u and %u: %#llx is not reachable",
-			      p->queues[0].index, p->queues[1].index,
+		kick_group(g);
+	if (r == -EFAULT && g->served > 0)
+		virtio_broken(d, "queues %u to %u: %#llx is not reachable",
+			      g->first, g->first + v->per_group - 1,
 			      (unsigned long long)at);
 	if (r < 0 && r != -EFAULT) {
 		loop_watch_set(w, 0);
-		virtio_broken(d, "vhost-net's IOTLB fails: error %d", -r);
+		virtio_broken(d, "%s: its IOTLB fails: error %d",
+			      v->server->name, -r);
 	}
-	if (p->served > 0 && iotlb_littered(&p->iotlb))
-		begin_again(p);
+	if (g->served > 0 && iotlb_littered(&g->iotlb))
+		begin_again(g);
 }
 
 static void on_gone(struct dma_listener *l, const struct range *r, unsigned n)
 {
 	struct net_vhost *v = container_of(l, struct net_vhost, listener);
 
-	for (unsigned i = 0; i < v->npairs; i++)
-		iotlb_forget(&v->pairs[i].iotlb, r, n);
+	for (unsigned i = 0; i < v->ngroups; i++)
+		iotlb_forget(&v->groups[i].iotlb, r, n);
+}
+
+/* Of a queue that was ending. */
+static void on_ended(struct vhost_server_listener *l, unsigned qi, int base)
+{
+	struct net_vhost *v = container_of(l, struct net_vhost, ended);
+	struct vhost_queue *q = queue_of(v, qi);
+
+	if (q->state != QUEUE_ENDING)
+		return;
+	ended(q, base);
+	/* It may have been wanted again meanwhile. */
+	net_vhost_serve(v, qi);
 }
 
 /*
@@ -409,60 +444,61 @@ static int open_queue(struct vhost_queue *q)
 	return q->irq.fd < 0 ? q->irq.fd : q->trouble_fd;
 }
 
-static int open_pair(struct net_vhost *v, struct vhost_pair *p, struct err *err)
-{
-	p->fd = vhost_open(v->kernel, v->dma->mem, v->translated, err);
-	if (p->fd < 0)
-		return p->fd;
-	iotlb_init(&p->iotlb, v->kernel, p->fd, v->dma);
-	for (unsigned i = 0; i < ARRAY_SIZE(p->queues); i++) {
-		int r = open_queue(&p->queues[i]);
-
-		if (r < 0)
-			return err_errno(err, -r, "no eventfd");
-	}
-	return 0;
-}
-
-static struct net_vhost *alloc(struct vhost_kernel *kernel,
-			       const struct virtio_dev_env *env, unsigned pairs)
+static struct net_vhost *alloc(struct vhost_server *server,
+			       const struct virtio_dev_env *env)
 {
 	struct net_vhost *v =
-		calloc(1, sizeof(*v) + pairs * sizeof(v->pairs[0]));
+		calloc(1, sizeof(*v) + server->nqueues * sizeof(v->queues[0]));
 
 	if (!v)
 		return NULL;
-	v->kernel = kernel;
+	v->groups = calloc(server->ngroups, sizeof(v->groups[0]));
+	if (!v->groups) {
+		free(v);
+		return NULL;
+	}
+	v->server = server;
+	v->ended.ended = on_ended;
 	v->dma = env->dma;
 	v->listener.gone = on_gone;
 	v->translated = env->access_platform;
-	v->npairs = pairs;
-	for (unsigned qi = 0; qi < 2 * pairs; qi++) {
+	v->nqueues = server->nqueues;
+	v->ngroups = server->ngroups;
+	v->per_group = v->nqueues / v->ngroups;
+	for (unsigned i = 0; i < v->ngroups; i++) {
+		v->groups[i].vhost = v;
+		v->groups[i].first = i * v->per_group;
+		iotlb_init(&v->groups[i].iotlb, server, i, v->dma);
+	}
+	for (unsigned qi = 0; qi < v->nqueues; qi++) {
 		struct vhost_queue *q = queue_of(v, qi);
 
-		pair_of(v, qi)->vhost = q->vhost = v;
-		pair_of(v, qi)->fd = q->irq.fd = q->trouble_fd = -1;
+		q->vhost = v;
+		q->irq.fd = q->trouble_fd = -1;
 		q->irq.routed = on_routed;
 		q->index = qi;
 	}
 	return v;
 }
 
-int net_vhost_new(struct net_vhost **ret_v, struct vhost_kernel *kernel,
-		  const struct virtio_dev_env *env, unsigned pairs,
-		  struct err *err)
+int net_vhost_new(struct net_vhost **ret_v, struct vhost_server *server,
+		  const struct virtio_dev_env *env, struct err *err)
 {
-	struct net_vhost *v = alloc(kernel, env, pairs);
+	struct net_vhost *v = alloc(server, env);
 	int r = 0;
 
-	if (!v)
+	if (!v) {
+		if (server->ops->free)
+			server->ops->free(server);
 		return err_set(err, ENOMEM, "out of memory");
-	for (unsigned i = 0; r >= 0 && i < pairs; i++)
-		r = open_pair(v, &v->pairs[i], err);
+	}
+	for (unsigned qi = 0; r >= 0 && qi < v->nqueues; qi++)
+		r = open_queue(queue_of(v, qi));
 	if (r < 0) {
 		net_vhost_free(v);
-		return r;
+		return err_errno(err, -r, "no eventfd");
 	}
+	server->listener = &v->ended;
 	*ret_v = v;
 	return 0;
 }
@@ -475,20 +511,23 @@ static int watch(struct net_vhost *v, struct loop_watch *w, loop_watch_fn fn,
 	return loop_watch_add(v->net->dev.loop, w, fd, events);
 }
 
-static int watch_pair(struct net_vhost *v, struct vhost_pair *p)
+static int watch_group(struct net_vhost *v, struct vhost_group *g)
 {
-	int r = v->translated ? watch(v, &p->misses, on_miss, p->fd, EPOLLIN)
-			      : 0;
+	const struct vhost_server_ops *ops = v->server->ops;
+	const unsigned i = (unsigned)(g - v->groups);
 
-	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(p->queues); i++) {
-		struct vhost_queue *q = &p->queues[i];
+	return v->translated ? watch(v, &g->misses, on_miss,
+				     ops->miss_fd(v->server, i), EPOLLIN)
+			     : 0;
+}
 
-		r = watch(v, &q->call, on_call, q->irq.fd, EPOLLIN);
-		if (r == 0)
-			r = watch(v, &q->trouble, on_trouble, q->trouble_fd,
-				  EPOLLIN | EPOLLET);
-	}
-	return r;
+static int watch_queue(struct net_vhost *v, struct vhost_queue *q)
+{
+	int r = watch(v, &q->call, on_call, q->irq.fd, EPOLLIN);
+
+	return r < 0 ? r
+		     : watch(v, &q->trouble, on_trouble, q->trouble_fd,
+			     EPOLLIN | EPOLLET);
 }
 
 int net_vhost_attach(struct net_vhost *v, struct net *n)
@@ -501,8 +540,10 @@ int net_vhost_attach(struct net_vhost *v, struct net *n)
 	v->look.fn = on_look;
 	v->look.lock = &n->dev.lock;
 	r = loop_timer_add(n->dev.loop, &v->look);
-	for (unsigned i = 0; r == 0 && i < v->npairs; i++)
-		r = watch_pair(v, &v->pairs[i]);
+	for (unsigned i = 0; r == 0 && i < v->ngroups; i++)
+		r = watch_group(v, &v->groups[i]);
+	for (unsigned qi = 0; r == 0 && qi < v->nqueues; qi++)
+		r = watch_queue(v, queue_of(v, qi));
 	return r;
 }
 
@@ -513,9 +554,9 @@ void net_vhost_detach(struct net_vhost *v)
 	if (v->dma->listener == &v->listener)
 		v->dma->listener = NULL;
 	loop_timer_del(&v->look);
-	for (unsigned i = 0; i < v->npairs; i++)
-		loop_watch_del(&v->pairs[i].misses);
-	for (unsigned qi = 0; qi < 2 * v->npairs; qi++) {
+	for (unsigned i = 0; i < v->ngroups; i++)
+		loop_watch_del(&v->groups[i].misses);
+	for (unsigned qi = 0; qi < v->nqueues; qi++) {
 		loop_watch_del(&queue_of(v, qi)->call);
 		loop_watch_del(&queue_of(v, qi)->trouble);
 	}
@@ -532,12 +573,13 @@ void net_vhost_free(struct net_vhost *v)
 	if (!v)
 		return;
 	net_vhost_detach(v);
-	for (unsigned qi = 0; qi < 2 * v->npairs; qi++) {
+	for (unsigned qi = 0; qi < v->nqueues; qi++) {
 		close_fd(queue_of(v, qi)->irq.fd);
 		close_fd(queue_of(v, qi)->trouble_fd);
 	}
-	for (unsigned i = 0; i < v->npairs; i++)
-		close_fd(v->pairs[i].fd);
+	if (v->server->ops->free)
+		v->server->ops->free(v->server);
+	free(v->groups);
 	free(v);
 }
 
@@ -546,12 +588,10 @@ unsigned net_vhost_stats(const struct net_vhost *v, struct virtio_stat *stats)
 	uint64_t misses = 0, updates = 0, invalidations = 0;
 	unsigned n = 0, straight = 0;
 
-	for (unsigned i = 0; i < v->npairs; i++) {
-		const struct vhost_pair *p = &v->pairs[i];
-		const struct iotlb *t = &p->iotlb;
-
-		straight += p->queues[0].irq.straight;
-		straight += p->queues[1].irq.straight;
+	for (unsigned qi = 0; qi < v->nqueues; qi++)
+		straight += v->queues[qi].irq.straight;
+	for (unsigned i = 0; i < v->ngroups; i++) {
+		const struct iotlb *t = &v->groups[i].iotlb;
 
 		misses += t->misses;
 		updates += t->updates;

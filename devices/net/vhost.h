@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vhost.h - a network device whose frames the host's kernel moves.
+ * vhost.h - a network device whose frames somebody else moves
+ * (vhost_server.h).
  *
- * A pair of queues that the driver uses is the kernel's, one queue after the
- * other: its doorbell wakes the kernel's thread and not the loop, and the
- * kernel reads and writes its rings.  The device keeps the control queue, the
- * link, and everything that takes a queue back: reset, pause, trouble.  What
- * the kernel has been given counts as in flight, so a reset and a pause wait
- * until it has been taken back.
+ * A pair of queues that the driver uses is the server's, one queue after the
+ * other: its doorbell wakes the server and not the loop, and the server reads
+ * and writes its rings.  The device keeps the control queue, the link, and
+ * everything that takes a queue back: reset, pause, trouble.  What the server
+ * has been given counts as in flight, so a reset and a pause wait until it has
+ * been taken back.
  *
- * The eventfd by which the kernel asks for interrupts is lent to the transport,
+ * The eventfd by which the server asks for interrupts is lent to the transport,
  * which has it end in the guest while that can be; else they come by the loop,
  * as do the IOTLB's misses (iotlb.h).  Frames, bytes and interrupts that pass
- * by are the kernel's to count: it does not.
+ * by are the server's to count: it does not.
  *
  * Threads: under the device's lock.
  */
@@ -25,20 +26,18 @@
 struct err;
 struct net;
 struct net_vhost;
-struct vhost_kernel;
+struct vhost_server;
 struct virtio_dev_env;
 struct virtio_stat;
 
 /*
- * net_vhost_new - open what @pairs pairs of queues take: everything that the
- * host can say no to before the guest runs.
- * @kernel: borrowed
+ * net_vhost_new - what all queues of @server take.
+ * @server: taken, failure included, unless it ends with its backend
  *
  * Return: 0; -errno with a sentence.
  */
-int net_vhost_new(struct net_vhost **ret_v, struct vhost_kernel *kernel,
-		  const struct virtio_dev_env *env, unsigned pairs,
-		  struct err *err);
+int net_vhost_new(struct net_vhost **ret_v, struct vhost_server *server,
+		  const struct virtio_dev_env *env, struct err *err);
 /* @n is its device, which has a loop, and is freed later.
  * Return: 0, -errno. */
 int net_vhost_attach(struct net_vhost *v, struct net *n);
@@ -48,7 +47,7 @@ void net_vhost_detach(struct net_vhost *v);
 void net_vhost_free(struct net_vhost *v);
 
 /*
- * net_vhost_serve - give the kernel queue @qi, if that can be: the device
+ * net_vhost_serve - give the server queue @qi, if that can be: the device
  * runs, the queue too, its pair is in use and the link up.  One that it has it
  * keeps.  On failure the device is broken.
  */
@@ -56,12 +55,13 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi);
 void net_vhost_serve_all(struct net_vhost *v);
 
 /*
- * net_vhost_end - take back queue @qi; nothing of it is in flight then.  The
- * next net_vhost_serve() goes on where this one stopped.
+ * net_vhost_end - take back queue @qi; when it has come back nothing of it is
+ * in flight, and the next net_vhost_serve() goes on where this one stopped.  The
+ * kernel gives it back at once.
  * net_vhost_end_from - all queues from @qi on.
  * net_vhost_forget - @qi begins from the start next time: it was reset.
  * net_vhost_abandon - for good: queues are the device's own from now on, which
- * goes on where the kernel stopped.
+ * goes on where the server stopped.
  */
 void net_vhost_end(struct net_vhost *v, unsigned qi);
 void net_vhost_end_from(struct net_vhost *v, unsigned qi);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -12,12 +13,16 @@
 #include "core/err.h"
 #include "core/fd.h"
 #include "core/gmem.h"
-#include "devices/net/wire.h"
-#include "virtio/wire.h"
+#include "core/log.h"
+#include "devices/net/vhost_server.h"
 
 #define DEVICE	 "/dev/vhost-net"
 #define MODULE	 "/sys/module/vhost_net"
 #define ZEROCOPY MODULE "/parameters/experimental_zcopytx"
+
+static_assert((int)DMA_READ == VHOST_ACCESS_RO &&
+		      (int)DMA_WRITE == VHOST_ACCESS_WO,
+	      "access of a message");
 
 /*
  * The real one.
@@ -180,8 +185,8 @@ static int check_features(struct vhost_kernel *k, int fd, bool translated,
 	return translated ? check_iommu(k, fd, err) : 0;
 }
 
-int vhost_open(struct vhost_kernel *k, const struct gmem *mem, bool translated,
-	       struct err *err)
+static int open_pair(struct vhost_kernel *k, const struct gmem *mem,
+		     bool translated, struct err *err)
 {
 	AUTO_CLOSE int fd = k->ops->open(k);
 	int r;
@@ -200,11 +205,6 @@ int vhost_open(struct vhost_kernel *k, const struct gmem *mem, bool translated,
 	return take_fd(&fd);
 }
 
-int vhost_set_features(struct vhost_kernel *k, int fd, uint64_t features)
-{
-	return tell(k, fd, VHOST_SET_FEATURES, &features);
-}
-
 static int set_state(struct vhost_kernel *k, int fd, unsigned long request,
 		     unsigned index, unsigned num)
 {
@@ -221,10 +221,47 @@ static int set_file(struct vhost_kernel *k, int fd, unsigned long request,
 	return tell(k, fd, request, &f);
 }
 
-int vhost_set_ring(struct vhost_kernel *k, int fd,
-		   const struct vhost_ring *ring)
+/*
+ * As a server: a descriptor for each pair.
+ */
+
+struct kernel_server {
+	struct vhost_server server;
+	struct vhost_kernel *kernel;
+	struct {
+		int fd;
+		int taps[2]; /* of the rings: where they begin */
+	} pairs[];
+};
+
+static struct kernel_server *to_kernel(struct vhost_server *s)
 {
-	const unsigned i = ring->index;
+	return container_of(s, struct kernel_server, server);
+}
+
+static int fd_of(const struct kernel_server *s, unsigned qi)
+{
+	return s->pairs[qi / 2].fd;
+}
+
+/* That makes it forget all translations, too. */
+static int kernel_begin(struct vhost_server *server, unsigned g,
+			uint64_t features)
+{
+	struct kernel_server *s = to_kernel(server);
+
+	/* Those that say how rings are read; the tap has the rest. */
+	features &= VHOST_FEATURES | VHOST_FEATURES_IOMMU;
+	return tell(s->kernel, s->pairs[g].fd, VHOST_SET_FEATURES, &features);
+}
+
+static int kernel_set_ring(struct vhost_server *server, unsigned qi,
+			   const struct vhost_ring *ring)
+{
+	struct kernel_server *s = to_kernel(server);
+	struct vhost_kernel *k = s->kernel;
+	const int fd = fd_of(s, qi);
+	const unsigned i = qi % 2;
 	struct vhost_vring_addr addr = {
 		.index = i,
 		.desc_user_addr = ring->desc,
@@ -243,23 +280,192 @@ int vhost_set_ring(struct vhost_kernel *k, int fd,
 		r = set_file(k, fd, VHOST_SET_VRING_CALL, i, ring->call_fd);
 	if (r == 0)
 		r = set_file(k, fd, VHOST_SET_VRING_ERR, i, ring->error_fd);
+	s->pairs[qi / 2].taps[i] = ring->backend_fd;
 	return r;
 }
 
-int vhost_serve(struct vhost_kernel *k, int fd, unsigned index, int tap)
+static int kernel_serve(struct vhost_server *server, unsigned qi)
 {
-	return set_file(k, fd, VHOST_NET_SET_BACKEND, index, tap);
+	struct kernel_server *s = to_kernel(server);
+
+	return set_file(s->kernel, fd_of(s, qi), VHOST_NET_SET_BACKEND, qi % 2,
+			s->pairs[qi / 2].taps[qi % 2]);
 }
 
-int vhost_end(struct vhost_kernel *k, int fd, unsigned index,
-	      uint16_t *ret_base)
+static int kernel_end(struct vhost_server *server, unsigned qi,
+		      uint16_t *ret_base)
 {
-	struct vhost_vring_state s = {.index = index};
-	int r = vhost_serve(k, fd, index, -1);
+	struct kernel_server *s = to_kernel(server);
+	struct vhost_vring_state state = {.index = qi % 2};
+	const int fd = fd_of(s, qi);
+	int r = set_file(s->kernel, fd, VHOST_NET_SET_BACKEND, qi % 2, -1);
 
 	if (r == 0)
-		r = tell(k, fd, VHOST_GET_VRING_BASE, &s);
+		r = tell(s->kernel, fd, VHOST_GET_VRING_BASE, &state);
 	if (r == 0)
-		*ret_base = (uint16_t)s.num;
+		*ret_base = (uint16_t)state.num;
 	return r;
+}
+
+static int kernel_miss_fd(struct vhost_server *server, unsigned g)
+{
+	return to_kernel(server)->pairs[g].fd;
+}
+
+static int kernel_take_miss(struct vhost_server *server, unsigned g,
+			    iova_t *ret_at, unsigned *ret_access)
+{
+	struct kernel_server *s = to_kernel(server);
+	struct vhost_msg_v2 m;
+	const ssize_t got =
+		s->kernel->ops->read(s->kernel, s->pairs[g].fd, &m, sizeof(m));
+
+	if (got != sizeof(m))
+		return got < 0 ? (int)got : -EIO;
+	*ret_at = m.iotlb.iova;
+	*ret_access =
+		m.type == VHOST_IOTLB_MSG_V2 && m.iotlb.type == VHOST_IOTLB_MISS
+			? m.iotlb.perm
+			: 0;
+	return 1;
+}
+
+static int say(struct kernel_server *s, unsigned g, unsigned type, iova_t at,
+	       uint64_t size, const void *host, unsigned access)
+{
+	const struct vhost_msg_v2 m = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb =
+			{
+				.iova = at,
+				.size = size,
+				.uaddr = (uintptr_t)host,
+				.perm = (uint8_t)access,
+				.type = (uint8_t)type,
+			},
+	};
+	const ssize_t r =
+		s->kernel->ops->write(s->kernel, s->pairs[g].fd, &m, sizeof(m));
+
+	if (r < 0)
+		return (int)r;
+	return r == sizeof(m) ? 0 : -EIO;
+}
+
+static int kernel_update(struct vhost_server *server, unsigned g, iova_t at,
+			 const struct dma_extent *e)
+{
+	(void)at;
+	return say(to_kernel(server), g, VHOST_IOTLB_UPDATE, e->first,
+		   e->last - e->first + 1, e->host, e->access);
+}
+
+/* Without translations, and without the means to have them taken back, it
+ * must not go on. */
+static void stop_pair(struct kernel_server *s, unsigned g, int error)
+{
+	uint16_t unused;
+
+	log_err("vhost-net does not forget translations (error %d): it is "
+		"stopped",
+		error);
+	for (unsigned i = 0; i < 2; i++)
+		(void)kernel_end(&s->server, 2 * g + i, &unused);
+}
+
+static void forget(struct kernel_server *s, unsigned g, iova_t first,
+		   iova_t last)
+{
+	const int r = say(s, g, VHOST_IOTLB_INVALIDATE, first, last - first + 1,
+			  NULL, 0);
+
+	if (r < 0)
+		stop_pair(s, g, -r);
+}
+
+#define HALF (UINT64_C(1) << 63)
+
+static void kernel_forget(struct vhost_server *server, unsigned g,
+			  const struct range *r, unsigned n)
+{
+	struct kernel_server *s = to_kernel(server);
+
+	for (unsigned i = 0; i < n; i++) {
+		iova_t first = r[i].first;
+
+		/* A message cannot say 2^64. */
+		if (first < HALF && r[i].last >= HALF) {
+			forget(s, g, first, HALF - 1);
+			first = HALF;
+		}
+		forget(s, g, first, r[i].last);
+	}
+}
+
+/* The kernel lets go of a question when there is a translation for it, even
+ * one that permits nothing; those are gone when it begins again. */
+static void kernel_drop_questions(struct vhost_server *server, unsigned g,
+				  unsigned n)
+{
+	struct kernel_server *s = to_kernel(server);
+	int r = say(s, g, VHOST_IOTLB_UPDATE, 0, HALF, NULL, 0);
+
+	if (r == 0)
+		r = say(s, g, VHOST_IOTLB_UPDATE, HALF, HALF, NULL, 0);
+	if (r < 0)
+		log_warn("vhost-net keeps %u questions: error %d", n, -r);
+}
+
+static void kernel_free(struct vhost_server *server)
+{
+	struct kernel_server *s = to_kernel(server);
+
+	for (unsigned i = 0; i < server->ngroups; i++) {
+		if (s->pairs[i].fd >= 0)
+			close(s->pairs[i].fd);
+	}
+	free(s);
+}
+
+static const struct vhost_server_ops server_ops = {
+	.begin = kernel_begin,
+	.set_ring = kernel_set_ring,
+	.serve = kernel_serve,
+	.end = kernel_end,
+	.miss_fd = kernel_miss_fd,
+	.take_miss = kernel_take_miss,
+	.update = kernel_update,
+	.forget = kernel_forget,
+	.drop_questions = kernel_drop_questions,
+	.free = kernel_free,
+};
+
+int vhost_kernel_new(struct vhost_server **ret_s, struct vhost_kernel *k,
+		     const struct gmem *mem, bool translated, unsigned pairs,
+		     struct err *err)
+{
+	struct kernel_server *s =
+		calloc(1, sizeof(*s) + pairs * sizeof(s->pairs[0]));
+
+	if (!s)
+		return err_set(err, ENOMEM, "out of memory");
+	s->server = (struct vhost_server){
+		.ops = &server_ops,
+		.name = "vhost-net",
+		.nqueues = 2 * pairs,
+		.asks_again = true,
+	};
+	s->kernel = k;
+	for (unsigned i = 0; i < pairs; i++) {
+		const int fd = open_pair(k, mem, translated, err);
+
+		if (fd < 0) {
+			kernel_free(&s->server);
+			return fd;
+		}
+		s->pairs[i].fd = fd;
+		s->server.ngroups++;
+	}
+	*ret_s = &s->server;
+	return 0;
 }

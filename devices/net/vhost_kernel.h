@@ -5,7 +5,9 @@
  * A descriptor of /dev/vhost-net moves the frames of one pair of queues, by
  * the rings of the guest and a tap, in a thread of the kernel's.  It uses this
  * process's addresses, so guest memory may be private.  Behind an IOMMU it
- * keeps translations, and asks for those it has not (iotlb.h).
+ * keeps translations, and asks for those it has not (iotlb.h).  It takes both
+ * kinds of message under the locks under which it reaches memory: after the
+ * write nothing is under way by what it has forgotten.
  *
  * Tests put another kernel in its place.
  */
@@ -20,6 +22,7 @@
 struct err;
 struct gmem;
 struct vhost_kernel;
+struct vhost_server;
 
 struct vhost_kernel_ops {
 	/* Return: a descriptor, non-blocking; -errno. */
@@ -43,44 +46,16 @@ struct vhost_kernel {
 /* The one there is. */
 struct vhost_kernel *vhost_kernel(void);
 
-/* What is asked of every kernel, and what behind an IOMMU. */
-#define VHOST_FEATURES                                            \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(NET_F_MRG_RXBUF) | \
-	 BIT_ULL(VIRTIO_F_EVENT_IDX) | BIT_ULL(VIRTIO_F_INDIRECT_DESC))
-#define VHOST_FEATURES_IOMMU BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)
-
 /*
- * vhost_open - a descriptor for a pair of queues on @mem.
+ * vhost_kernel_new - the kernel as the server of @pairs pairs of queues:
+ * everything that the host can say no to before the guest runs.
+ * @k, @mem: borrowed
  * @translated: behind an IOMMU
  *
- * Return: it; -errno with a sentence.
+ * Return: 0; -errno with a sentence.
  */
-int vhost_open(struct vhost_kernel *k, const struct gmem *mem, bool translated,
-	       struct err *err);
-
-/* Forgets all translations, too; no ring is being served. */
-int vhost_set_features(struct vhost_kernel *k, int fd, uint64_t features);
-
-struct vhost_ring {
-	unsigned index; /* 0: receives; 1: sends */
-	uint16_t size, base;
-	/* The host's addresses; IOVAs behind an IOMMU. */
-	uint64_t desc, avail, used;
-	int kick_fd, call_fd, error_fd;
-};
-
-/*
- * vhost_set_ring - tell all of it.
- * vhost_serve - begin, on @tap.  Behind an IOMMU, with translations of the ring
- * there already.
- * vhost_end - and end; no access is under way any more.
- * @ret_base: where to go on
- *
- * Return: 0, -errno.
- */
-int vhost_set_ring(struct vhost_kernel *k, int fd, const struct vhost_ring *r);
-int vhost_serve(struct vhost_kernel *k, int fd, unsigned index, int tap);
-int vhost_end(struct vhost_kernel *k, int fd, unsigned index,
-	      uint16_t *ret_base);
+int vhost_kernel_new(struct vhost_server **ret_s, struct vhost_kernel *k,
+		     const struct gmem *mem, bool translated, unsigned pairs,
+		     struct err *err);
 
 #endif

@@ -113,6 +113,16 @@ static void make_tap(unsigned queues)
 	};
 }
 
+static int open_vhost(struct net_vhost **ret_v, unsigned queues,
+		      struct err *err)
+{
+	struct vhost_server *s;
+	int r = vhost_kernel_new(&s, &kernel.kernel, f.env.dma->mem,
+				 f.env.access_platform, queues, err);
+
+	return r < 0 ? r : net_vhost_new(ret_v, s, &f.env, err);
+}
+
 static void up_with(int ways, uint64_t features, unsigned queues)
 {
 	struct net_vhost *v;
@@ -121,8 +131,7 @@ static void up_with(int ways, uint64_t features, unsigned queues)
 	fv_init(&kernel);
 	make_tap(queues);
 	fix_init(&f, (unsigned)ways);
-	ck_assert_int_eq(
-		net_vhost_new(&v, &kernel.kernel, &f.env, queues, NULL), 0);
+	ck_assert_int_eq(open_vhost(&v, queues, NULL), 0);
 	ck_assert_int_eq(
 		net_new_vhost(&d, &f.env, mac, 0, &tap.backend, v, NULL), 0);
 	fix_adopt(&f, d);
@@ -981,8 +990,7 @@ static void refused(int ways, int error, const char *why)
 	struct err err = {""};
 
 	fix_init(&f, (unsigned)ways);
-	ck_assert_int_eq(net_vhost_new(&v, &kernel.kernel, &f.env, 2, &err),
-			 -error);
+	ck_assert_int_eq(open_vhost(&v, 2, &err), -error);
 	ck_assert_msg(strstr(err.msg, why), "'%s'", err.msg);
 	fix_fini(&f);
 	fv_fini(&kernel);
@@ -1036,8 +1044,7 @@ START_TEST(without_one_it_is_not)
 	{
 		struct net_vhost *v;
 
-		ck_assert_int_eq(
-			net_vhost_new(&v, &kernel.kernel, &f.env, 2, NULL), 0);
+		ck_assert_int_eq(open_vhost(&v, 2, NULL), 0);
 		net_vhost_free(v);
 	}
 	fix_fini(&f);
