@@ -138,6 +138,18 @@ void vq_reset_if_idle(struct vq *q)
 	q->renewed = true;
 }
 
+void vq_keep(struct vq *q)
+{
+	q->inflight++;
+}
+
+void vq_let_go(struct vq *q)
+{
+	assert(q->inflight);
+	q->inflight--;
+	vq_reset_if_idle(q);
+}
+
 void vq_begin_reset(struct vq *q)
 {
 	q->resetting = true;

@@ -289,6 +289,14 @@ void vq_end_holds(struct vq_chain *c);
 void vq_unwatch(struct vq *q);
 int vq_go_on(struct vq *q, uint16_t next);
 
+/*
+ * vq_keep - somebody still has the rings: a reset of the queue alone is not done
+ * before
+ * vq_let_go.
+ */
+void vq_keep(struct vq *q);
+void vq_let_go(struct vq *q);
+
 /* For virtio/device.c. */
 int vq_init(struct vq *q, struct virtio_dev *d, unsigned index,
 	    uint16_t size_max);
