@@ -12,6 +12,25 @@ static bool has(uint64_t features, unsigned bit)
 	return features >> bit & 1;
 }
 
+uint64_t net_usable_offloads(uint64_t f)
+{
+	const uint64_t in =
+		BIT_ULL(NET_F_GUEST_TSO4) | BIT_ULL(NET_F_GUEST_TSO6);
+	const uint64_t out =
+		BIT_ULL(NET_F_HOST_TSO4) | BIT_ULL(NET_F_HOST_TSO6);
+
+	f &= NET_OFFLOADS;
+	if (!has(f, NET_F_GUEST_CSUM))
+		f &= ~in;
+	if (!has(f, NET_F_CSUM))
+		f &= ~out;
+	if (!(f & in))
+		f &= ~BIT_ULL(NET_F_GUEST_ECN);
+	if (!(f & out))
+		f &= ~BIT_ULL(NET_F_HOST_ECN);
+	return f;
+}
+
 /* Two bytes within the frame, and not in Ethernet's header. */
 static bool csum_ok(const struct net_header_wire *h, size_t len)
 {

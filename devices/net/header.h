@@ -12,6 +12,17 @@
 
 #include "devices/net/wire.h"
 
+/* The offloads that a frame's header can ask for. */
+#define NET_OFFLOADS                                             \
+	(BIT_ULL(NET_F_CSUM) | BIT_ULL(NET_F_GUEST_CSUM) |       \
+	 BIT_ULL(NET_F_GUEST_TSO4) | BIT_ULL(NET_F_GUEST_TSO6) | \
+	 BIT_ULL(NET_F_GUEST_ECN) | BIT_ULL(NET_F_HOST_TSO4) |   \
+	 BIT_ULL(NET_F_HOST_TSO6) | BIT_ULL(NET_F_HOST_ECN))
+
+/* Those of @features that a driver can use: each rests on another.
+ * [virtio 1.2, 5.1.3.1] */
+uint64_t net_usable_offloads(uint64_t features);
+
 /*
  * net_header_check - may a frame of @len bytes be sent with @h?
  * @features: the negotiated ones

@@ -145,8 +145,7 @@ static int begin_pair(struct net_vu *u, unsigned i, struct err *err)
 /* What the rings of @u's server are to run with. */
 static uint64_t wanted(const struct net_vu *u)
 {
-	return u->session->features &
-	       (u->features | ~(uint64_t)NET_VU_OFFLOADS);
+	return u->session->features & (u->features | ~(uint64_t)NET_OFFLOADS);
 }
 
 static void begin(struct net_vu *u)

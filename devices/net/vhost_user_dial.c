@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/fd.h"
 #include "core/log.h"
+#include "devices/net/header.h"
 #include "devices/net/vhost_user.h"
 #include "devices/net/vhost_user_priv.h"
 #include "devices/vhost_user/dial.h"
@@ -32,31 +33,6 @@ static uint64_t now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static bool has(uint64_t f, unsigned bit)
-{
-	return f >> bit & 1;
-}
-
-/* Those that a driver can use: each rests on another.  [virtio 1.2, 5.1.3.1] */
-static uint64_t usable(uint64_t f)
-{
-	const uint64_t in =
-		BIT_ULL(NET_F_GUEST_TSO4) | BIT_ULL(NET_F_GUEST_TSO6);
-	const uint64_t out =
-		BIT_ULL(NET_F_HOST_TSO4) | BIT_ULL(NET_F_HOST_TSO6);
-
-	f &= NET_VU_OFFLOADS;
-	if (!has(f, NET_F_GUEST_CSUM))
-		f &= ~in;
-	if (!has(f, NET_F_CSUM))
-		f &= ~out;
-	if (!(f & in))
-		f &= ~BIT_ULL(NET_F_GUEST_ECN);
-	if (!(f & out))
-		f &= ~BIT_ULL(NET_F_HOST_ECN);
-	return f;
 }
 
 /* Memory for the rings of all pairs, and nothing of the guest's. */
@@ -88,7 +64,7 @@ static int meet(struct vhu_session **ret_s, int fd, unsigned pairs,
 {
 	const struct vhu_wants wants = {
 		.features = features,
-		.extras = NET_VU_OFFLOADS | BIT_ULL(NET_F_MQ),
+		.extras = NET_OFFLOADS | BIT_ULL(NET_F_MQ),
 		.queues = pairs,
 	};
 	struct vhu_session *s;
@@ -99,7 +75,7 @@ static int meet(struct vhu_session **ret_s, int fd, unsigned pairs,
 	/* Our rings have neither, and no driver what rests on nothing. */
 	s->features &= ~(BIT_ULL(VIRTIO_F_EVENT_IDX) |
 			 BIT_ULL(VIRTIO_F_INDIRECT_DESC) |
-			 (NET_VU_OFFLOADS & ~usable(s->features)));
+			 (NET_OFFLOADS & ~net_usable_offloads(s->features)));
 	if (pairs > 1 && !(s->features & BIT_ULL(NET_F_MQ)))
 		r = err_set(err, ENOTSUP, "has 1 queue, not the %u it takes",
 			    pairs);
@@ -317,7 +293,7 @@ static int connect_to(struct net_vu *u, unsigned timeout_ms, struct err *err)
 	r = meet(&u->session, fd, u->backend.nqueues, 0, timeout_ms, &what);
 	if (r < 0)
 		return err_set(err, -r, "network: %s %s", u->name, what.msg);
-	u->backend.features = u->session->features & NET_VU_OFFLOADS;
+	u->backend.features = u->session->features & NET_OFFLOADS;
 	return 0;
 }
 

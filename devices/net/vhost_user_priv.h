@@ -14,13 +14,6 @@
 #include "devices/net/vring.h"
 #include "devices/vhost_user/session.h"
 
-/* The features that a server may have and a driver use. */
-#define NET_VU_OFFLOADS                                          \
-	(BIT_ULL(NET_F_CSUM) | BIT_ULL(NET_F_GUEST_CSUM) |       \
-	 BIT_ULL(NET_F_GUEST_TSO4) | BIT_ULL(NET_F_GUEST_TSO6) | \
-	 BIT_ULL(NET_F_GUEST_ECN) | BIT_ULL(NET_F_HOST_TSO4) |   \
-	 BIT_ULL(NET_F_HOST_TSO6) | BIT_ULL(NET_F_HOST_ECN))
-
 enum net_vu_state {
 	NET_VU_IDLE,	/* the server has no rings, or there is none */
 	NET_VU_RUNNING, /* it has */
