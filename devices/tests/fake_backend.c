@@ -49,6 +49,7 @@ struct message {
 		struct vhu_vring_addr_wire addr;
 		struct vhu_memory_wire memory;
 		struct vhu_config_wire config;
+		struct vhu_iotlb_wire iotlb;
 	} body;
 	int fds[VHU_REGIONS_MAX];
 	unsigned nfds;
@@ -171,6 +172,52 @@ static void replace_fd(int *fd, int by)
 	*fd = by;
 }
 
+static void add_translation(struct fake_backend *b, const struct fb_entry *e)
+{
+	for (unsigned i = 0; i < b->nentries; i++) {
+		if (memcmp(&b->entries[i], e, sizeof(*e)) == 0)
+			return;
+	}
+	assert(b->nentries < FB_ENTRIES);
+	b->entries[b->nentries++] = *e;
+}
+
+/* Return: is there an answer to be? */
+static bool take_translation(struct fake_backend *b, const struct message *m)
+{
+	const struct vhu_iotlb_wire *w = &m->body.iotlb;
+	const uint64_t last = w->iova + (w->size - 1);
+	bool answers = true;
+
+	assert(m->h.size == sizeof(*w) && w->size > 0 && last >= w->iova);
+	pthread_mutex_lock(&b->lock);
+	if (w->type == VHU_IOTLB_UPDATE) {
+		const struct fb_entry e = {
+			.first = w->iova,
+			.last = last,
+			.user = w->user_addr,
+			.access = w->access,
+		};
+
+		add_translation(b, &e);
+		b->updates++;
+	} else {
+		assert(w->type == VHU_IOTLB_INVALIDATE);
+		for (unsigned i = 0; i < b->nentries;) {
+			if (b->entries[i].first <= last &&
+			    b->entries[i].last >= w->iova)
+				b->entries[i] = b->entries[--b->nentries];
+			else
+				i++;
+		}
+		b->invalidations++;
+		answers = !b->mute;
+	}
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+	return answers;
+}
+
 static void answer_state(struct fake_backend *b, const struct message *m,
 			 uint32_t num)
 {
@@ -215,6 +262,13 @@ static void take(struct fake_backend *b, const struct message *m)
 		break;
 	case VHU_SET_BACKEND_REQ_FD:
 		b->channel = m->fds[0];
+		break;
+	case VHU_SET_VRING_ERR:
+		close(m->fds[0]);
+		break;
+	case VHU_IOTLB_MSG:
+		if (!take_translation(b, m))
+			return;
 		break;
 	case VHU_SET_CONFIG:
 		write_config(b, m);
@@ -365,28 +419,71 @@ void fb_wait_writes(struct fake_backend *b, unsigned n)
 	pthread_mutex_unlock(&b->lock);
 }
 
-uint64_t fb_change_config(struct fake_backend *b)
+/* @len bytes by the server's own channel.  Return: the answer, if one is asked
+ * for; UINT64_MAX if none comes. */
+static uint64_t say_back(struct fake_backend *b,
+			 enum vhu_backend_request request, uint32_t flags,
+			 const void *body, size_t len)
 {
-	const struct vhu_header_wire h = {
-		.request = VHU_BACKEND_CONFIG_CHANGE,
-		.flags = VHU_VERSION | VHU_NEED_REPLY,
-	};
+	struct {
+		struct vhu_header_wire h;
+		uint8_t body[sizeof(struct vhu_iotlb_wire)];
+	} m = {.h = {request, VHU_VERSION | flags, (uint32_t)len}};
 	struct pollfd p = {.fd = b->channel, .events = POLLIN};
 	struct {
 		struct vhu_header_wire h;
 		uint8_t word[8];
 	} reply;
+	const ssize_t all = (ssize_t)(sizeof(m.h) + len);
 	uint64_t word;
 
-	ck_assert_int_eq(send(b->channel, &h, sizeof(h), MSG_NOSIGNAL),
-			 sizeof(h));
+	if (len > 0)
+		memcpy(m.body, body, len);
+	ck_assert_int_eq(send(b->channel, &m, (size_t)all, MSG_NOSIGNAL), all);
+	if (!(flags & VHU_NEED_REPLY))
+		return 0;
 	if (poll(&p, 1, PATIENCE_MS) <= 0 ||
 	    recv(b->channel, &reply, sizeof(reply), 0) != sizeof(reply) ||
-	    reply.h.request != h.request ||
+	    reply.h.request != m.h.request ||
 	    reply.h.flags != (VHU_VERSION | VHU_REPLY))
 		return UINT64_MAX;
 	memcpy(&word, reply.word, sizeof(word));
 	return word;
+}
+
+uint64_t fb_change_config(struct fake_backend *b)
+{
+	return say_back(b, VHU_BACKEND_CONFIG_CHANGE, VHU_NEED_REPLY, NULL, 0);
+}
+
+static uint64_t miss(struct fake_backend *b, uint64_t at, unsigned access,
+		     uint32_t flags)
+{
+	const struct vhu_iotlb_wire w = {
+		.iova = at,
+		.access = (uint8_t)access,
+		.type = VHU_IOTLB_MISS,
+	};
+
+	return say_back(b, VHU_BACKEND_IOTLB_MSG, flags, &w, sizeof(w));
+}
+
+void fb_miss(struct fake_backend *b, uint64_t at, unsigned access)
+{
+	(void)miss(b, at, access, 0);
+}
+
+uint64_t fb_miss_acked(struct fake_backend *b, uint64_t at, unsigned access)
+{
+	return miss(b, at, access, VHU_NEED_REPLY);
+}
+
+void fb_wait_invalidations(struct fake_backend *b, unsigned n)
+{
+	pthread_mutex_lock(&b->lock);
+	while (b->invalidations < n)
+		wait_changed(b);
+	pthread_mutex_unlock(&b->lock);
 }
 
 void fb_stop(struct fake_backend *b)
@@ -456,9 +553,44 @@ static uint8_t *at_guest(struct fake_backend *b, uint64_t addr, size_t len)
 		     (unsigned long long)addr);
 }
 
+static bool translates(const struct fake_backend *b)
+{
+	return b->agreed >> VIRTIO_F_ACCESS_PLATFORM & 1;
+}
+
+uint64_t fb_reach(struct fake_backend *b, uint64_t at, unsigned access)
+{
+	uint64_t user = 0;
+
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < b->nentries && !user; i++) {
+		const struct fb_entry *e = &b->entries[i];
+
+		if (at >= e->first && at <= e->last &&
+		    (e->access & access) == access)
+			user = e->user + (at - e->first);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return user;
+}
+
+/* Part of a ring. */
+static uint8_t *at_ring(struct fake_backend *b, uint64_t addr, size_t len)
+{
+	return at_user(b, translates(b) ? fb_reach(b, addr, 1) : addr, len);
+}
+
+/* A buffer, which lies in one page. */
+static uint8_t *at_buffer(struct fake_backend *b, uint64_t addr, size_t len,
+			  unsigned access)
+{
+	return translates(b) ? at_user(b, fb_reach(b, addr, access), len)
+			     : at_guest(b, addr, len);
+}
+
 static _Atomic uint16_t *word(struct fake_backend *b, uint64_t addr)
 {
-	uint8_t *p = at_user(b, addr, 2);
+	uint8_t *p = at_ring(b, addr, 2);
 	_Atomic uint16_t *w;
 
 	memcpy(&w, &p, sizeof(w));
@@ -503,12 +635,13 @@ static void add_piece(struct fake_backend *b, const struct vq_desc_wire *d,
 		      struct fb_req *req)
 {
 	const uint32_t len = le32_get(d->len);
+	const bool in = le16_get(d->flags) & VQ_DESC_F_WRITE;
 	const struct iovec iov = {
-		.iov_base = at_guest(b, le64_get(d->addr), len),
+		.iov_base = at_buffer(b, le64_get(d->addr), len, in ? 2 : 1),
 		.iov_len = len,
 	};
 
-	if (le16_get(d->flags) & VQ_DESC_F_WRITE) {
+	if (in) {
 		req->in[req->nin++] = iov;
 	} else {
 		ck_assert_uint_eq(req->nin, 0);
@@ -528,7 +661,7 @@ bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req)
 	req->head =
 		load(b, r->avail + 4 + 2 * (r->last_avail++ & (r->num - 1)));
 	ck_assert_uint_lt(req->head, r->num);
-	memcpy(&d, at_user(b, r->desc + req->head * sizeof(d), sizeof(d)),
+	memcpy(&d, at_ring(b, r->desc + req->head * sizeof(d), sizeof(d)),
 	       sizeof(d));
 	if (!(le16_get(d.flags) & VQ_DESC_F_INDIRECT)) {
 		add_piece(b, &d, req);
@@ -538,8 +671,8 @@ bool fb_pop(struct fake_backend *b, unsigned ring, struct fb_req *req)
 	n = le32_get(d.len) / (unsigned)sizeof(d);
 	ck_assert_uint_ge(n, 1);
 	ck_assert_uint_le(n, 1024);
-	table = (struct vq_desc_wire *)(void *)at_guest(b, le64_get(d.addr),
-							n * sizeof(d));
+	table = (struct vq_desc_wire *)(void *)at_buffer(b, le64_get(d.addr),
+							 n * sizeof(d), 1);
 	for (unsigned i = 0; i < n; i++) {
 		add_piece(b, &table[i], req);
 		ck_assert_uint_eq(le16_get(table[i].flags) & VQ_DESC_F_NEXT,
@@ -565,7 +698,7 @@ void fb_put(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len)
 	};
 	const uint16_t old = r->used_idx;
 
-	memcpy(at_user(b, r->used + 4 + (old & (r->num - 1)) * sizeof(e),
+	memcpy(at_ring(b, r->used + 4 + (old & (r->num - 1)) * sizeof(e),
 		       sizeof(e)),
 	       &e, sizeof(e));
 	store(b, r->used + 2, ++r->used_idx);

@@ -24,7 +24,8 @@
 #include "core/bits.h"
 #include "devices/vhost_user/wire.h"
 
-#define FB_RINGS 4
+#define FB_RINGS   4
+#define FB_ENTRIES 64
 
 /* What QEMU's virtiofsd offers. */
 #define FB_FEATURES                                              \
@@ -55,6 +56,13 @@ struct fb_ring {
 	unsigned calls;
 };
 
+/* A translation. */
+struct fb_entry {
+	uint64_t first, last;
+	uint64_t user; /* address of the front end */
+	uint64_t access;
+};
+
 struct fb_region {
 	struct vhu_region_wire wire;
 	uint8_t *base; /* of the mapping, which starts at file offset 0 */
@@ -75,6 +83,8 @@ struct fake_backend {
 	uint32_t config_max; /* it has no more bytes of it */
 	uint32_t refuse;     /* answer this SET with an error; 0: none */
 	struct fb_prank prank;
+	/* Under @lock: INVALIDATE is carried out, and not answered. */
+	bool mute;
 	/* Its own: */
 	int fd;
 	int listener;	 /* -1: the front end was given the other end */
@@ -90,6 +100,10 @@ struct fake_backend {
 	unsigned nregions;
 	struct fb_region regions[VHU_REGIONS_MAX];
 	struct fb_ring rings[FB_RINGS];
+	/* Under @lock; behind an IOMMU rings and buffers are looked up here. */
+	unsigned nentries;
+	struct fb_entry entries[FB_ENTRIES];
+	unsigned invalidations, updates;
 };
 
 /* The polite one's settings. */
@@ -124,6 +138,15 @@ void fb_put(struct fake_backend *b, unsigned ring, uint32_t head, uint32_t len);
 /* Say that the configuration has changed.  Return: the word that it was heard,
  * UINT64_MAX if there was none. */
 uint64_t fb_change_config(struct fake_backend *b);
+
+/* Ask for a translation.  Return: as fb_change_config(), if it was asked for
+ * an answer. */
+void fb_miss(struct fake_backend *b, uint64_t at, unsigned access);
+uint64_t fb_miss_acked(struct fake_backend *b, uint64_t at, unsigned access);
+/* Is there one?  Return: the front end's address; 0. */
+uint64_t fb_reach(struct fake_backend *b, uint64_t at, unsigned access);
+/* There were @n INVALIDATEs. */
+void fb_wait_invalidations(struct fake_backend *b, unsigned n);
 
 /* The rude ones. */
 void fb_set_used_idx(struct fake_backend *b, unsigned ring, uint16_t idx);

@@ -45,6 +45,8 @@ static const char *name_of(enum vhu_request request)
 		return "SET_VRING_KICK";
 	case VHU_SET_VRING_CALL:
 		return "SET_VRING_CALL";
+	case VHU_SET_VRING_ERR:
+		return "SET_VRING_ERR";
 	case VHU_GET_PROTOCOL_FEATURES:
 		return "GET_PROTOCOL_FEATURES";
 	case VHU_SET_PROTOCOL_FEATURES:
@@ -55,6 +57,8 @@ static const char *name_of(enum vhu_request request)
 		return "SET_VRING_ENABLE";
 	case VHU_SET_BACKEND_REQ_FD:
 		return "SET_BACKEND_REQ_FD";
+	case VHU_IOTLB_MSG:
+		return "IOTLB_MSG";
 	case VHU_GET_CONFIG:
 		return "GET_CONFIG";
 	case VHU_SET_CONFIG:

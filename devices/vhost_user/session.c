@@ -28,8 +28,8 @@
 
 static uint64_t known_protocol(const struct vhu_wants *w)
 {
-	uint64_t known =
-		BIT_ULL(VHU_PROTOCOL_F_MQ) | BIT_ULL(VHU_PROTOCOL_F_REPLY_ACK);
+	uint64_t known = BIT_ULL(VHU_PROTOCOL_F_MQ) |
+			 BIT_ULL(VHU_PROTOCOL_F_REPLY_ACK) | w->protocol;
 
 	if (w->config_len > 0)
 		known |= BIT_ULL(VHU_PROTOCOL_F_CONFIG) |
@@ -37,7 +37,7 @@ static uint64_t known_protocol(const struct vhu_wants *w)
 	return known;
 }
 
-/* A channel for the server's own words is useful for its configuration. */
+/* A channel for the server's own words: its configuration, its misses. */
 static int open_channel(struct vhu_session *s, struct err *err)
 {
 	int fds[2], r;
@@ -64,6 +64,7 @@ static int agree_on_protocol(struct vhu_session *s, const struct vhu_wants *w,
 	r = vhu_set_u64(l, VHU_SET_PROTOCOL_FEATURES, features, err);
 	if (r < 0)
 		return r;
+	s->protocol = features;
 	l->acks = features & BIT_ULL(VHU_PROTOCOL_F_REPLY_ACK);
 	if (features & BIT_ULL(VHU_PROTOCOL_F_CONFIG))
 		s->config_len = w->config_len;

@@ -28,6 +28,7 @@ struct virtio_dev;
 struct vhu_wants {
 	uint64_t features;   /* virtio feature bits that it has to have */
 	uint64_t extras;     /* those to take if it has them */
+	uint64_t protocol;   /* protocol features, likewise */
 	unsigned queues;     /* it has so many at least */
 	uint32_t config_len; /* bytes of configuration; 0: it is our own */
 };
@@ -43,6 +44,7 @@ struct vhu_session {
 	/* Of @features and @extras, and of the rings', those that it has; the
 	 * device may take some back before it joins. */
 	uint64_t features;
+	uint64_t protocol;   /* features that both have */
 	unsigned queues_max; /* of the server */
 	uint32_t config_len;
 	uint8_t config[VHU_CONFIG_MAX];

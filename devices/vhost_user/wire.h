@@ -23,17 +23,20 @@ enum vhu_request {
 	VHU_GET_VRING_BASE = 11,
 	VHU_SET_VRING_KICK = 12,
 	VHU_SET_VRING_CALL = 13,
+	VHU_SET_VRING_ERR = 14,
 	VHU_GET_PROTOCOL_FEATURES = 15,
 	VHU_SET_PROTOCOL_FEATURES = 16,
 	VHU_GET_QUEUE_NUM = 17,
 	VHU_SET_VRING_ENABLE = 18,
 	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_IOTLB_MSG = 22,
 	VHU_GET_CONFIG = 24,
 	VHU_SET_CONFIG = 25,
 };
 
 /* What a server says by itself, on a channel of its own. */
 enum vhu_backend_request {
+	VHU_BACKEND_IOTLB_MSG = 1,
 	VHU_BACKEND_CONFIG_CHANGE = 2,
 };
 
@@ -87,6 +90,23 @@ struct vhu_memory_wire {
 	struct vhu_region_wire regions[VHU_REGIONS_MAX];
 };
 static_assert(sizeof(struct vhu_memory_wire) == 8 + 8 * 32, "memory table");
+
+/* Of both requests that are named after it. */
+enum vhu_iotlb_type {
+	VHU_IOTLB_MISS = 1,
+	VHU_IOTLB_UPDATE = 2,
+	VHU_IOTLB_INVALIDATE = 3,
+};
+
+struct vhu_iotlb_wire {
+	uint64_t iova;
+	uint64_t size;
+	uint64_t user_addr;
+	uint8_t access; /* 1: read, 2: write */
+	uint8_t type;
+	uint8_t padding[6];
+};
+static_assert(sizeof(struct vhu_iotlb_wire) == 32, "IOTLB message");
 
 #define VHU_CONFIG_MAX 256
 
