@@ -46,6 +46,9 @@ struct net_config {
 	 * is looked for when it has gone; 0: not at all. */
 	const char *socket;
 	unsigned reconnect_ms;
+	/* NET_SERVED: the server has the guest's memory, and reads and writes
+	 * the driver's rings itself; it is not looked for again. */
+	bool guest_memory;
 	uint8_t mac[6];	 /* the guest's */
 	unsigned queues; /* pairs, 1 to NET_QUEUES_MAX; 1 with NET_USER */
 	unsigned mtu;	 /* 0: the tap's own; NET_MTU_MAX */
@@ -66,7 +69,9 @@ struct net_stats {
 	uint64_t sent, sent_bytes;
 	uint64_t dropped; /* of both: too long, or malformed, or nowhere */
 	bool link;	  /* is up */
-	bool vhost;	  /* the kernel moves frames, which nobody counts */
+	/* Moves frames that nobody counts; NULL: the device does, and counts.
+	 * As long as the device lives. */
+	const char *mover;
 };
 
 /*

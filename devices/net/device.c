@@ -12,6 +12,8 @@
 #include "devices/net/passt.h"
 #include "devices/net/tap.h"
 #include "devices/net/vhost_kernel.h"
+#include "devices/net/vhost_server.h"
+#include "devices/net/vhost_socket.h"
 #include "devices/net/vhost_user.h"
 
 #define QUEUE_SIZE 256
@@ -566,6 +568,25 @@ static int open_backend(struct net_backend **ret_b,
 	return net_passt_new(ret_b, config, err);
 }
 
+static int new_served(struct virtio_dev **ret_d,
+		      const struct virtio_dev_env *env,
+		      const struct net_config *config, struct err *err)
+{
+	struct vhost_server *server;
+	struct net_backend *b;
+	struct net_vhost *v;
+	int r = vhost_socket_new(&b, &server, env, config, err);
+
+	if (r < 0)
+		return r;
+	r = net_vhost_new(&v, server, env, err);
+	if (r < 0) {
+		b->ops->free(b);
+		return r;
+	}
+	return net_new_vhost(ret_d, env, config->mac, config->mtu, b, v, err);
+}
+
 int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	    const struct net_config *config, struct err *err)
 {
@@ -576,6 +597,8 @@ int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	if (config->plan)
 		return make(ret_d, env, config->mac, config->mtu,
 			    config->queues, NULL, NULL, err);
+	if (config->kind == NET_SERVED && config->guest_memory)
+		return new_served(ret_d, env, config, err);
 	r = open_backend(&b, config, err);
 	if (r < 0)
 		return r;
@@ -592,6 +615,7 @@ void net_stats(struct virtio_dev *d, struct net_stats *ret_s)
 	pthread_mutex_lock(&d->lock);
 	*ret_s = to_net(d)->stats;
 	ret_s->link = to_net(d)->link;
-	ret_s->vhost = to_net(d)->vhost;
+	ret_s->mover =
+		to_net(d)->vhost ? net_vhost_mover(to_net(d)->vhost) : NULL;
 	pthread_mutex_unlock(&d->lock);
 }

@@ -15,9 +15,10 @@ void iotlb_init(struct iotlb *t, struct vhost_server *server, unsigned group,
 	*t = (struct iotlb){.server = server, .group = group, .dma = dma};
 }
 
-void iotlb_begin(struct iotlb *t)
+void iotlb_begin(struct iotlb *t, bool again)
 {
-	memset(t->lost, 0, sizeof(t->lost));
+	if (!again)
+		memset(t->lost, 0, sizeof(t->lost));
 	t->litter = 0;
 	/* Before the first hold under which something is given: who waits for
 	 * that hold sees it. */
@@ -57,21 +58,61 @@ static void found(struct iotlb *t, const struct dma_extent *e)
 	}
 }
 
-/* @ret_last: of what has been given.   Return: 0, -EFAULT, -errno. */
-static int give(struct iotlb *t, iova_t at, enum dma_access access,
-		iova_t *ret_last)
+#define PAGE UINT64_C(4096)
+/* Below a page's address. */
+#define SUSPECT UINT64_C(1)
+#define ASKED	1 /* shift: what it was asked for */
+
+static _Atomic iova_t *given_at(struct iotlb *t, iova_t page)
 {
+	return &t->given[page / PAGE % IOTLB_GIVEN];
+}
+
+/* A translation that begins at @at's page. */
+static void note_given(struct iotlb *t, iova_t at, unsigned asked)
+{
+	const iova_t page = at - at % PAGE;
+
+	if (t->server->forgets_neighbours)
+		atomic_store_explicit(given_at(t, page), page | asked << ASKED,
+				      memory_order_relaxed);
+}
+
+/* Return: is there one that begins at @page? */
+static bool suspect(struct iotlb *t, iova_t page)
+{
+	_Atomic iova_t *given = given_at(t, page);
+	iova_t now = atomic_load_explicit(given, memory_order_relaxed);
+
+	return now && now - now % PAGE == page &&
+	       atomic_compare_exchange_strong_explicit(given, &now,
+						       now | SUSPECT,
+						       memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
+/* What it is about to do, if it asked for both. */
+static enum dma_access one_of(unsigned asked)
+{
+	return asked & DMA_WRITE ? DMA_WRITE : DMA_READ;
+}
+
+/* @ret_last: of what has been given.   Return: 0, -EFAULT, -errno. */
+static int give(struct iotlb *t, iova_t at, unsigned asked, iova_t *ret_last)
+{
+	const enum dma_access access = one_of(asked);
 	struct dma_extent e;
 	struct dma_hold hold;
 	int r = dma_extent(t->dma, at, access, &e, &hold);
 
 	if (r < 0)
 		return r;
-	r = t->server->ops->update(t->server, t->group, at, &e);
+	r = t->server->ops->update(t->server, t->group, at, asked, &e);
 	dma_done(&hold);
 	if (r < 0)
-		return -EIO;
+		return r == -EPIPE ? r : -EIO;
 	t->updates++;
+	note_given(t, at, asked);
 	found(t, &e);
 	*ret_last = e.last;
 	return 0;
@@ -120,27 +161,25 @@ static struct iotlb_lost *find_lost(struct iotlb *t, iova_t at, unsigned access)
  * There is no mapping.  The server may have asked before it was taken away:
  * only if it asks after we have seen that, is it the guest's fault.
  */
-static int lose(struct iotlb *t, iova_t at, enum dma_access access)
+static int lose(struct iotlb *t, iova_t at, unsigned asked)
 {
-	const struct iotlb_lost *l = find_lost(t, at, access);
+	const struct iotlb_lost *l = find_lost(t, at, asked);
 	iova_t unused;
 
 	t->litter++;
 	if (l && l->again) {
-		int r = fault(t, at, access);
+		int r = fault(t, at, one_of(asked));
 
-		return r < 0 ? r : give(t, at, access, &unused);
+		return r < 0 ? r : give(t, at, asked, &unused);
 	}
 	if (!l)
 		t->lost[t->next_lost++ % IOTLB_LOST_MAX] =
-			(struct iotlb_lost){.at = at, .access = access};
+			(struct iotlb_lost){.at = at, .access = asked};
 	return 0;
 }
 
-static int miss(struct iotlb *t, iova_t at, unsigned access)
+static int miss(struct iotlb *t, iova_t at, unsigned asked)
 {
-	/* One bit: what it is about to do. */
-	const enum dma_access a = access & DMA_WRITE ? DMA_WRITE : DMA_READ;
 	iova_t unused;
 	int r;
 
@@ -148,8 +187,8 @@ static int miss(struct iotlb *t, iova_t at, unsigned access)
 	if (!atomic_load_explicit(&t->live, memory_order_relaxed))
 		return 0;
 	t->misses++;
-	r = give(t, at, a, &unused);
-	return r == -EFAULT || r == -ENOMEM ? lose(t, at, a) : r;
+	r = give(t, at, asked, &unused);
+	return r == -EFAULT || r == -ENOMEM ? lose(t, at, asked) : r;
 }
 
 /* Everything that was asked has been read: what comes now is new.
@@ -187,10 +226,37 @@ int iotlb_answer(struct iotlb *t, iova_t *ret_at)
 	return 0;
 }
 
-void iotlb_forget(struct iotlb *t, const struct range *r, unsigned n)
+int iotlb_give_again(struct iotlb *t)
 {
+	int r = 0;
+
+	if (!atomic_load_explicit(&t->live, memory_order_relaxed))
+		return 0;
+	for (unsigned i = 0; i < IOTLB_GIVEN && r == 0; i++) {
+		iova_t page = atomic_load_explicit(&t->given[i],
+						   memory_order_relaxed);
+		iova_t unused;
+
+		if (!(page & SUSPECT))
+			continue;
+		atomic_store_explicit(&t->given[i], 0, memory_order_relaxed);
+		r = give(t, page - page % PAGE, page % PAGE >> ASKED, &unused);
+		/* It has gone, which is nobody's fault. */
+		if (r == -EFAULT || r == -ENOMEM)
+			r = 0;
+	}
+	return r;
+}
+
+bool iotlb_forget(struct iotlb *t, const struct range *r, unsigned n)
+{
+	bool again = false;
+
 	if (!atomic_load_explicit(&t->live, memory_order_seq_cst))
-		return;
+		return false;
 	atomic_fetch_add_explicit(&t->invalidations, n, memory_order_relaxed);
 	t->server->ops->forget(t->server, t->group, r, n);
+	for (unsigned i = 0; t->server->forgets_neighbours && i < n; i++)
+		again |= r[i].last < UINT64_MAX && suspect(t, r[i].last + 1);
+	return again;
 }

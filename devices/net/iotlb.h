@@ -29,6 +29,10 @@ struct vhost_server;
  * not been, iotlb_littered(). */
 #define IOTLB_LITTER_MAX 1024
 
+/* Translations whose beginning is remembered, of who forgets neighbours: a
+ * frame for a buffer that is lost again and again never comes. */
+#define IOTLB_GIVEN 256
+
 struct iotlb_lost {
 	iova_t at;
 	unsigned access; /* 0: none */
@@ -43,6 +47,8 @@ struct iotlb {
 	struct iotlb_lost lost[IOTLB_LOST_MAX];
 	unsigned next_lost;
 	unsigned litter; /* questions without an answer */
+	/* Where they begin, pages by number; with bit 0: perhaps forgotten. */
+	_Atomic iova_t given[IOTLB_GIVEN];
 	uint64_t misses, updates;
 	_Atomic uint64_t invalidations;
 };
@@ -55,9 +61,10 @@ void iotlb_init(struct iotlb *t, struct vhost_server *server, unsigned group,
  * iotlb_begin - from here on the server may have translations.
  * iotlb_end - none any more, and it forgets what it has asked; nothing is
  * being served.
+ * @again: for the sake of what had no answer (iotlb_answer())
  * iotlb_littered - it is time to end and to begin once more.
  */
-void iotlb_begin(struct iotlb *t);
+void iotlb_begin(struct iotlb *t, bool again);
 void iotlb_end(struct iotlb *t);
 static inline bool iotlb_littered(const struct iotlb *t)
 {
@@ -83,10 +90,16 @@ int iotlb_give(struct iotlb *t, iova_t at, uint64_t len,
  */
 int iotlb_answer(struct iotlb *t, iova_t *ret_at);
 
+/* Give once more what may have been forgotten with its neighbours.
+ * Return: 0, -errno. */
+int iotlb_give_again(struct iotlb *t);
+
 /*
  * iotlb_forget - of the @n ranges; returns when no access by them is under
  * way.  Threads: any.
+ *
+ * Return: true if it is time for iotlb_give_again().
  */
-void iotlb_forget(struct iotlb *t, const struct range *r, unsigned n);
+bool iotlb_forget(struct iotlb *t, const struct range *r, unsigned n);
 
 #endif

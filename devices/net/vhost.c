@@ -10,57 +10,13 @@
 #include "core/bits.h"
 #include "core/err.h"
 #include "core/fd.h"
-#include "devices/net/device.h"
-#include "devices/net/iotlb.h"
-#include "devices/net/vhost_server.h"
+#include "devices/net/vhost_priv.h"
 
 /*
  * A tap that goes wakes who waits for frames alone, and that is the kernel
  * now: so it is looked for.
  */
 #define LOOK_PERIOD_NS UINT64_C(1000000000)
-
-enum queue_state {
-	QUEUE_OURS,
-	QUEUE_SERVED,
-	QUEUE_ENDING /* the server has been asked to let go of it */
-};
-
-struct vhost_queue {
-	struct net_vhost *vhost;
-	unsigned index; /* of the device's */
-	struct loop_watch call, trouble;
-	struct irq_source irq; /* what the server calls by */
-	int trouble_fd;
-	enum queue_state state;
-	bool forgotten; /* it was reset while it was ending */
-	bool owed;	/* an interrupt that came when it was not served */
-	int base;	/* where the server is to go on; -errno: nobody knows */
-};
-
-/* Queues with an IOTLB in common. */
-struct vhost_group {
-	struct net_vhost *vhost;
-	unsigned first, served; /* queues */
-	struct loop_watch misses;
-	struct iotlb iotlb;
-};
-
-struct net_vhost {
-	struct vhost_server *server;
-	struct vhost_server_listener ended;
-	struct net *net;
-	struct dma *dma;
-	struct dma_listener listener;
-	struct loop_timer look; /* whether the tap is still there */
-	bool translated;	/* behind an IOMMU */
-	bool abandoned;
-	unsigned served; /* queues */
-	unsigned nqueues, ngroups;
-	unsigned per_group;
-	struct vhost_group *groups;
-	struct vhost_queue queues[];
-};
 
 static struct vhost_group *group_of(const struct vhost_queue *q)
 {
@@ -70,11 +26,6 @@ static struct vhost_group *group_of(const struct vhost_queue *q)
 static struct vhost_queue *queue_of(struct net_vhost *v, unsigned qi)
 {
 	return &v->queues[qi];
-}
-
-static struct vq *vq_of(const struct vhost_queue *q)
-{
-	return &q->vhost->net->dev.vqs[q->index];
 }
 
 /*
@@ -125,7 +76,7 @@ static int host_ring(const struct gmem *mem, const struct vq *vq,
 static int set_ring(struct vhost_queue *q)
 {
 	const struct net_vhost *v = q->vhost;
-	const struct vq *vq = vq_of(q);
+	const struct vq *vq = vhost_vq(q);
 	struct vhost_ring ring = {
 		.size = vq->size,
 		.base = (uint16_t)q->base,
@@ -154,7 +105,8 @@ static int begin_group(struct vhost_group *g)
 	if (g->served > 0)
 		return 0;
 	if (v->translated) {
-		iotlb_begin(&g->iotlb);
+		iotlb_begin(&g->iotlb, g->renewing);
+		g->renewing = false;
 		/* Perhaps it was in trouble. */
 		loop_watch_set(&g->misses, EPOLLIN);
 	}
@@ -192,7 +144,7 @@ static void interrupt(struct vhost_queue *q)
 	struct virtio_transport *t = q->vhost->net->dev.transport;
 
 	q->owed = false;
-	vq_of(q)->stats.interrupts++;
+	vhost_vq(q)->stats.interrupts++;
 	if (t)
 		t->ops->queue_interrupt(t, q->index);
 }
@@ -228,25 +180,30 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi)
 	struct virtio_dev *d = &v->net->dev;
 	int r;
 
-	if (v->abandoned || q->state != QUEUE_OURS || !may_serve(v, qi))
+	if (v->abandoned || q->state != VHOST_OURS || !may_serve(v, qi))
 		return;
 	r = serve(q);
-	if (r < 0) {
+	if (r < 0)
 		end_group(group_of(q));
+	/* It is dead: the link goes down when the loop hears of that. */
+	if (r == -EPIPE)
+		return;
+	if (r < 0) {
 		virtio_broken(d, "queue %u: %s does not begin: error %d", qi,
 			      v->server->name, -r);
 		return;
 	}
-	vq_unwatch(vq_of(q));
+	vq_unwatch(vhost_vq(q));
+	q->lent = true;
 	lend(q);
-	q->state = QUEUE_SERVED;
+	q->state = VHOST_SERVED;
 	group_of(q)->served++;
 	if (v->served++ == 0) {
 		virtio_inflight_begin(d);
 		loop_timer_set(&v->look, LOOK_PERIOD_NS);
 	}
 	/* What was rung on the way here. */
-	eventfd_signal(vq_of(q)->kick_fd);
+	eventfd_signal(vhost_vq(q)->kick_fd);
 	if (q->owed)
 		interrupt(q);
 }
@@ -266,7 +223,9 @@ static void ended(struct vhost_queue *q, int base)
 	q->forgotten = false;
 	/* What it has called for by now is delivered, or on_call() owes it. */
 	take_back(q);
-	q->state = QUEUE_OURS;
+	if (q->state == VHOST_ENDING)
+		vq_let_go(vhost_vq(q));
+	q->state = VHOST_OURS;
 	group_of(q)->served--;
 	end_group(group_of(q));
 	if (--v->served == 0)
@@ -279,13 +238,15 @@ void net_vhost_end(struct net_vhost *v, unsigned qi)
 	uint16_t base;
 	int r;
 
-	if (q->state != QUEUE_SERVED)
+	if (q->state != VHOST_SERVED)
 		return;
 	r = v->server->ops->end(v->server, qi, &base);
-	if (r == -EINPROGRESS)
-		q->state = QUEUE_ENDING;
-	else
-		ended(q, r < 0 ? r : base);
+	if (r == -EINPROGRESS) {
+		q->state = VHOST_ENDING;
+		vq_keep(vhost_vq(q));
+		return;
+	}
+	ended(q, r < 0 ? r : base);
 }
 
 void net_vhost_end_from(struct net_vhost *v, unsigned qi)
@@ -298,9 +259,25 @@ void net_vhost_forget(struct net_vhost *v, unsigned qi)
 {
 	struct vhost_queue *q = queue_of(v, qi);
 
-	q->forgotten = q->state == QUEUE_ENDING;
+	q->forgotten = q->state == VHOST_ENDING;
 	q->base = 0;
-	q->owed = false;
+	q->lent = q->owed = false;
+	group_of(q)->renewals = 0;
+	group_of(q)->renewing = false;
+}
+
+/* A server that has gone cannot say where it stopped: what is not used is lost,
+ * as frames are. */
+static void go_on(struct vhost_queue *q)
+{
+	struct vq *vq = vhost_vq(q);
+	uint16_t base = (uint16_t)q->base;
+
+	if (q->base < 0 &&
+	    dma_load16_acquire(q->vhost->dma, vq->used + VQ_RING_IDX, &base))
+		return;
+	q->lent = false;
+	(void)vq_go_on(vq, base);
 }
 
 void net_vhost_abandon(struct net_vhost *v)
@@ -310,12 +287,15 @@ void net_vhost_abandon(struct net_vhost *v)
 	v->abandoned = true;
 	for (unsigned qi = 0; qi < v->nqueues; qi++) {
 		struct vhost_queue *q = queue_of(v, qi);
-		bool served = q->state != QUEUE_OURS;
 
 		net_vhost_end(v, qi);
-		if (served && q->base >= 0)
-			(void)vq_go_on(vq_of(q), (uint16_t)q->base);
+		if (q->state == VHOST_ENDING)
+			ended(q, -EPIPE);
+		if (q->lent && vhost_vq(q)->running)
+			go_on(q);
 	}
+	for (unsigned i = 0; i < v->ngroups; i++)
+		loop_watch_set(&v->groups[i].misses, 0);
 }
 
 /*
@@ -329,7 +309,7 @@ static void on_call(struct loop_watch *w, uint32_t events)
 	(void)events;
 	if (!eventfd_clear(q->irq.fd))
 		return;
-	if (q->state == QUEUE_OURS)
+	if (q->state == VHOST_OURS)
 		q->owed = true;
 	else
 		interrupt(q);
@@ -361,7 +341,7 @@ static void on_trouble(struct loop_watch *w, uint32_t events)
 	struct net *n = q->vhost->net;
 
 	(void)events;
-	if (q->state == QUEUE_OURS)
+	if (q->state == VHOST_OURS)
 		return;
 	if (tap_is_gone(n, q->index / 2))
 		net_lost(n, EPIPE);
@@ -370,63 +350,13 @@ static void on_trouble(struct loop_watch *w, uint32_t events)
 			      q->vhost->server->name);
 }
 
-static void kick_group(struct vhost_group *g)
-{
-	struct net_vhost *v = g->vhost;
-
-	for (unsigned i = 0; i < v->per_group; i++)
-		eventfd_signal(vq_of(&v->queues[g->first + i])->kick_fd);
-}
-
-static void begin_again(struct vhost_group *g)
-{
-	struct net_vhost *v = g->vhost;
-
-	for (unsigned i = 0; i < v->per_group; i++)
-		net_vhost_end(v, g->first + i);
-	for (unsigned i = 0; i < v->per_group; i++)
-		net_vhost_serve(v, g->first + i);
-}
-
-static void on_miss(struct loop_watch *w, uint32_t events)
-{
-	struct vhost_group *g = container_of(w, struct vhost_group, misses);
-	struct net_vhost *v = g->vhost;
-	struct virtio_dev *d = &v->net->dev;
-	iova_t at = 0;
-	int r = iotlb_answer(&g->iotlb, &at);
-
-	(void)events;
-	if (r > 0)
-		kick_group(g);
-	if (r == -EFAULT && g->served > 0)
-		virtio_broken(d, "queues %u to %u: %#llx is not reachable",
-			      g->first, g->first + v->per_group - 1,
-			      (unsigned long long)at);
-	if (r < 0 && r != -EFAULT) {
-		loop_watch_set(w, 0);
-		virtio_broken(d, "%s: its IOTLB fails: error %d",
-			      v->server->name, -r);
-	}
-	if (g->served > 0 && iotlb_littered(&g->iotlb))
-		begin_again(g);
-}
-
-static void on_gone(struct dma_listener *l, const struct range *r, unsigned n)
-{
-	struct net_vhost *v = container_of(l, struct net_vhost, listener);
-
-	for (unsigned i = 0; i < v->ngroups; i++)
-		iotlb_forget(&v->groups[i].iotlb, r, n);
-}
-
 /* Of a queue that was ending. */
 static void on_ended(struct vhost_server_listener *l, unsigned qi, int base)
 {
 	struct net_vhost *v = container_of(l, struct net_vhost, ended);
 	struct vhost_queue *q = queue_of(v, qi);
 
-	if (q->state != QUEUE_ENDING)
+	if (q->state != VHOST_ENDING)
 		return;
 	ended(q, base);
 	/* It may have been wanted again meanwhile. */
@@ -458,9 +388,10 @@ static struct net_vhost *alloc(struct vhost_server *server,
 		return NULL;
 	}
 	v->server = server;
+	v->again_fd = -1;
 	v->ended.ended = on_ended;
 	v->dma = env->dma;
-	v->listener.gone = on_gone;
+	v->listener.gone = vhost_on_gone;
 	v->translated = env->access_platform;
 	v->nqueues = server->nqueues;
 	v->ngroups = server->ngroups;
@@ -485,13 +416,14 @@ int net_vhost_new(struct net_vhost **ret_v, struct vhost_server *server,
 		  const struct virtio_dev_env *env, struct err *err)
 {
 	struct net_vhost *v = alloc(server, env);
-	int r = 0;
+	int r;
 
 	if (!v) {
 		if (server->ops->free)
 			server->ops->free(server);
 		return err_set(err, ENOMEM, "out of memory");
 	}
+	r = v->again_fd = eventfd_new();
 	for (unsigned qi = 0; r >= 0 && qi < v->nqueues; qi++)
 		r = open_queue(queue_of(v, qi));
 	if (r < 0) {
@@ -516,7 +448,7 @@ static int watch_group(struct net_vhost *v, struct vhost_group *g)
 	const struct vhost_server_ops *ops = v->server->ops;
 	const unsigned i = (unsigned)(g - v->groups);
 
-	return v->translated ? watch(v, &g->misses, on_miss,
+	return v->translated ? watch(v, &g->misses, vhost_on_miss,
 				     ops->miss_fd(v->server, i), EPOLLIN)
 			     : 0;
 }
@@ -540,6 +472,9 @@ int net_vhost_attach(struct net_vhost *v, struct net *n)
 	v->look.fn = on_look;
 	v->look.lock = &n->dev.lock;
 	r = loop_timer_add(n->dev.loop, &v->look);
+	if (r == 0)
+		r = watch(v, &v->again, vhost_on_again, v->again_fd,
+			  EPOLLIN | EPOLLET);
 	for (unsigned i = 0; r == 0 && i < v->ngroups; i++)
 		r = watch_group(v, &v->groups[i]);
 	for (unsigned qi = 0; r == 0 && qi < v->nqueues; qi++)
@@ -554,6 +489,7 @@ void net_vhost_detach(struct net_vhost *v)
 	if (v->dma->listener == &v->listener)
 		v->dma->listener = NULL;
 	loop_timer_del(&v->look);
+	loop_watch_del(&v->again);
 	for (unsigned i = 0; i < v->ngroups; i++)
 		loop_watch_del(&v->groups[i].misses);
 	for (unsigned qi = 0; qi < v->nqueues; qi++) {
@@ -577,10 +513,16 @@ void net_vhost_free(struct net_vhost *v)
 		close_fd(queue_of(v, qi)->irq.fd);
 		close_fd(queue_of(v, qi)->trouble_fd);
 	}
+	close_fd(v->again_fd);
 	if (v->server->ops->free)
 		v->server->ops->free(v->server);
 	free(v->groups);
 	free(v);
+}
+
+const char *net_vhost_mover(const struct net_vhost *v)
+{
+	return v->server->name;
 }
 
 unsigned net_vhost_stats(const struct net_vhost *v, struct virtio_stat *stats)

@@ -68,6 +68,8 @@ void net_vhost_end_from(struct net_vhost *v, unsigned qi);
 void net_vhost_forget(struct net_vhost *v, unsigned qi);
 void net_vhost_abandon(struct net_vhost *v);
 
+/* Who moves the frames, for people. */
+const char *net_vhost_mover(const struct net_vhost *v);
 /* Return: how many, into @stats. */
 unsigned net_vhost_stats(const struct net_vhost *v, struct virtio_stat *stats);
 

@@ -353,9 +353,10 @@ static int say(struct kernel_server *s, unsigned g, unsigned type, iova_t at,
 }
 
 static int kernel_update(struct vhost_server *server, unsigned g, iova_t at,
-			 const struct dma_extent *e)
+			 unsigned asked, const struct dma_extent *e)
 {
 	(void)at;
+	(void)asked;
 	return say(to_kernel(server), g, VHOST_IOTLB_UPDATE, e->first,
 		   e->last - e->first + 1, e->host, e->access);
 }

@@ -43,7 +43,8 @@ struct vhost_server_ops {
 	 * set_ring - of queue @qi, which is not served.
 	 * serve - it.  Behind an IOMMU, with translations of the ring there
 	 * already.
-	 * Return: 0, -errno.
+	 * Return: 0; -EPIPE: it is dead, and its backend says so to the link;
+	 * another -errno.
 	 */
 	int (*begin)(struct vhost_server *s, unsigned g, uint64_t features);
 	int (*set_ring)(struct vhost_server *s, unsigned qi,
@@ -68,9 +69,14 @@ struct vhost_server_ops {
 	 */
 	int (*take_miss)(struct vhost_server *s, unsigned g, iova_t *ret_at,
 			 unsigned *ret_access);
-	/* Answer one that came for @at.  Return: 0, -errno. */
+	/*
+	 * Answer one that came for @at.
+	 * @asked: what it was to permit, a mask; @e permits to write, if that
+	 * is among it
+	 * Return: as begin().
+	 */
 	int (*update)(struct vhost_server *s, unsigned g, iova_t at,
-		      const struct dma_extent *e);
+		      unsigned asked, const struct dma_extent *e);
 	/* Forget; on return no access by these is under way, or the server has
 	 * been cut off.  Threads: any. */
 	void (*forget)(struct vhost_server *s, unsigned g,
@@ -97,6 +103,9 @@ struct vhost_server {
 	struct vhost_server_listener *listener;
 	unsigned nqueues; /* of the device */
 	unsigned ngroups; /* equal ones */
+	/* Told to forget a range it may forget what begins right behind it,
+	 * too, and drop a frame before it asks for that. */
+	bool forgets_neighbours;
 	/* Kicked, it asks again for what it has had no answer to. */
 	bool asks_again;
 };

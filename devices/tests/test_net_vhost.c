@@ -976,7 +976,7 @@ START_TEST(statistics_say_that_queues_are_not_ours)
 	ck_assert_str_eq(s[0].name, "vhost_queues");
 	ck_assert_uint_eq(s[0].value, 2);
 	net_stats(f.d, &n);
-	ck_assert(n.vhost);
+	ck_assert_str_eq(n.mover, "vhost-net");
 	reset_device();
 	(void)virtio_get_own_stats(f.d, s);
 	ck_assert_uint_eq(s[0].value, 0);

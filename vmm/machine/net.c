@@ -82,11 +82,11 @@ void mach_print_nets(struct mach *m, FILE *out)
 		if (d->ops->id != VIRTIO_ID_NET)
 			continue;
 		net_stats(d, &s);
-		if (s.vhost) {
+		if (s.mover) {
 			fprintf(out,
-				"%s: frames are moved by the host's kernel, "
-				"and not counted; link %s\n",
-				d->name, s.link ? "up" : "down");
+				"%s: frames are moved by %s, and not counted; "
+				"link %s\n",
+				d->name, s.mover, s.link ? "up" : "down");
 			continue;
 		}
 		fprintf(out,

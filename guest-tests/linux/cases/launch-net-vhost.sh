@@ -37,7 +37,7 @@ transfer() {
 	(($(count requests) < 100 && $(count read) < 10000)) || fail "IOMMU $1: moat moved $(count requests) requests"
 	[ "$(count vhost_interrupts)" = 4 ] || fail "IOMMU $1: $(count vhost_interrupts) queues interrupt the guest without moat"
 	(($(count interrupts) < 100)) || fail "IOMMU $1: moat raised $(count interrupts) interrupts"
-	moat_says '^moat: net0: frames are moved by the host.s kernel, and not counted; link up$'
+	moat_says '^moat: net0: frames are moved by vhost-net, and not counted; link up$'
 }
 
 transfer off
