@@ -94,7 +94,7 @@ int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_vsock(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
 /* setters_net.c */
-#define NET_KEYS 15
+#define NET_KEYS 16
 extern const struct option_key net_keys[NET_KEYS];
 int set_net(struct settings *s, const char *value, struct err *err);
 

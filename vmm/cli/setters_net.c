@@ -55,6 +55,35 @@ static int set_net_reconnect(struct settings *s, const char *value,
 	return value_wait(value, &new_net(s)->wait_ms, err);
 }
 
+static int set_net_memory(struct settings *s, const char *value,
+			  struct err *err)
+{
+	static const char *const words[] = {"own", "guest"};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0 && new_net(s)->kind != MACH_NET_SERVED)
+		return err_set(err, EINVAL, "that is for vhost-user=SOCKET");
+	if (r == 0)
+		new_net(s)->guest_memory = i == 1;
+	return r;
+}
+
+/* What reconnect= is when nobody says it. */
+#define WAIT_UNSAID (MACH_SERVER_WAIT_MS_MAX + 1)
+
+/* A server that has the guest's memory keeps to itself which of the driver's
+ * buffers it is at: another one cannot go on. */
+static int settle_wait(struct mach_net *n, struct err *err)
+{
+	if (n->wait_ms == WAIT_UNSAID)
+		n->wait_ms = n->guest_memory ? 0 : MACH_SERVER_WAIT_MS;
+	return n->guest_memory && n->wait_ms > 0
+		       ? err_set(err, EINVAL,
+				 "reconnect= does not go with memory=guest")
+		       : 0;
+}
+
 /*
  * Addresses.
  */
@@ -235,6 +264,7 @@ const struct option_key net_keys[NET_KEYS] = {
 	{"tap", "NAME", set_net_tap},
 	{"vhost-user", "SOCKET", set_net_socket},
 	{"reconnect", "TIME|off", set_net_reconnect},
+	{"memory", "own|guest", set_net_memory},
 	{"hostfwd", "tcp|udp:[ADDRESS:]PORT:PORT", set_net_hostfwd},
 	{"address", "IPV4/BITS", set_net_address},
 	{"gateway", "IPV4", set_net_gateway},
@@ -270,10 +300,14 @@ int set_net(struct settings *s, const char *value, struct err *err)
 		return err_set(err, EINVAL, "more than %d networks",
 			       MACH_NETS_MAX);
 	mach_net_init(new_net(s), kind);
+	if (kind == MACH_NET_SERVED)
+		new_net(s)->wait_ms = WAIT_UNSAID;
 	if (kind == MACH_NET_USER &&
 	    strncmp(value, "user", strcspn(value, ",")) != 0)
 		return set_net_kind(s, value, err);
 	r = setters_read_list(s, value, set_net_kind, net_keys, NET_KEYS, err);
+	if (r == 0)
+		r = settle_wait(new_net(s), err);
 	if (r == 0)
 		s->machine.nnets++;
 	return r;

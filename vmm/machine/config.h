@@ -135,6 +135,9 @@ struct mach_net {
 	/* With @socket: how long a server that went away is looked for, up to
 	 * MACH_SERVER_WAIT_MS_MAX; 0: not at all. */
 	unsigned wait_ms;
+	/* With @socket: the server has the guest's memory, and serves the
+	 * driver's rings itself; @wait_ms is 0. */
+	bool guest_memory;
 	uint8_t mac[6];		/* all 0: one is chosen */
 	unsigned queues;	/* pairs, 1 to MACH_NET_QUEUES_MAX */
 	unsigned mtu;		/* 0: the tap's own; the largest */

@@ -160,6 +160,8 @@ static bool is_shared(const struct mach_config *c)
 
 	for (unsigned i = 0; i < c->ndisks; i++)
 		shared |= mach_disk_is_served(&c->disks[i]);
+	for (unsigned i = 0; i < c->nnets; i++)
+		shared |= c->nets[i].guest_memory;
 	return shared;
 }
 

@@ -331,6 +331,30 @@ START_TEST(a_server_may_have_the_network)
 }
 END_TEST
 
+START_TEST(a_server_may_have_the_guests_memory)
+{
+	const struct mach_net *n;
+
+	good("--net", "vhost-user=/run/n,memory=guest", "--net",
+	     "vhost-user=/run/m,reconnect=off,memory=guest", "--net",
+	     "vhost-user=/run/o,memory=own");
+	n = &s.machine.nets[s.machine.nnets - 3];
+	ck_assert(n[0].guest_memory && n[1].guest_memory);
+	ck_assert(!n[2].guest_memory);
+	ck_assert_uint_eq(n[0].wait_ms, 0);
+	ck_assert_uint_eq(n[2].wait_ms, MACH_SERVER_WAIT_MS);
+	bad("--net 'vhost-user=s,reconnect=60s,memory=guest': reconnect= does "
+	    "not go with memory=guest",
+	    "--net", "vhost-user=s,reconnect=60s,memory=guest");
+	bad("--net 'vhost-user=s,memory=all': memory 'all': expected own or "
+	    "guest",
+	    "--net", "vhost-user=s,memory=all");
+	bad("--net 'user,memory=guest': memory 'guest': that is for "
+	    "vhost-user=SOCKET",
+	    "--net", "user,memory=guest");
+}
+END_TEST
+
 START_TEST(vsock_is_a_path_and_a_cid)
 {
 	good("--vsock", "/tmp/v");
@@ -713,6 +737,7 @@ int main(void)
 	tcase_add_test(tc, a_card_has_an_address_of_its_own);
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, a_server_may_have_the_network);
+	tcase_add_test(tc, a_server_may_have_the_guests_memory);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);
