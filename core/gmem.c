@@ -109,9 +109,11 @@ static int slot_map(struct gmem_slot *s, int fd)
 	/* Wishes: a kernel without them runs the guest as well. */
 	(void)madvise(host, s->size, MADV_DONTFORK);
 	(void)madvise(host, s->size, MADV_DONTDUMP);
-	if (s->size > small_head(s))
-		(void)madvise(host + small_head(s), s->size - small_head(s),
-			      MADV_HUGEPAGE);
+	head = min_u64(small_head(s), s->size);
+	if (head > 0) /* said, for hosts that always give huge ones */
+		(void)madvise(host, head, MADV_NOHUGEPAGE);
+	if (s->size > head)
+		(void)madvise(host + head, s->size - head, MADV_HUGEPAGE);
 	return 0;
 }
 
