@@ -398,6 +398,9 @@ int set_vsock(struct settings *s, const char *value, struct err *err)
 {
 	int r;
 
+	if (s->machine.vsock.path)
+		return err_set(err, EINVAL, "a guest has one, at '%s' already",
+			       s->machine.vsock.path);
 	s->machine.vsock = (struct mach_vsock){
 		.cid = MACH_VSOCK_CID,
 		.iommu = MACH_AUTO,

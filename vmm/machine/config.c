@@ -246,7 +246,8 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 			       "--net: iommu=on, but --iommu is off");
 	if (user && n->queues > 1)
 		return err_set(err, EINVAL,
-			       "--net 'user': several queues are for a tap");
+			       "--net 'user': it has one queue, not %u",
+			       n->queues);
 	if (n->kind != MACH_NET_TAP && n->vhost != MACH_OFF)
 		return err_set(err, EINVAL, "--net '%s': vhost is for a tap",
 			       user ? "user" : "vhost-user");
@@ -256,7 +257,9 @@ static int check_net(const struct mach_config *c, const struct mach_net *n,
 			       n->tap ? "tap" : "vhost-user",
 			       n->tap ? n->tap : n->socket);
 	if (!user && (!n->host || n->program))
-		return err_set(err, EINVAL, "--net: %s is for 'user'",
+		return err_set(err, EINVAL, "--net '%s=%s': %s is for 'user'",
+			       n->tap ? "tap" : "vhost-user",
+			       n->tap ? n->tap : n->socket,
 			       n->program ? "passt" : "host");
 	if (n->mac[0] & 1)
 		return err_set(err, EINVAL,

@@ -355,20 +355,32 @@ START_TEST(a_server_may_have_the_guests_memory)
 }
 END_TEST
 
-START_TEST(vsock_is_a_path_and_a_cid)
+START_TEST(guest_has_one_vsock)
 {
 	good("--vsock", "/tmp/v");
 	ck_assert_str_eq(s.machine.vsock.path, "/tmp/v");
 	ck_assert_uint_eq(s.machine.vsock.cid, 3);
 	ck_assert_int_eq(s.machine.vsock.iommu, MACH_AUTO);
+	bad("--vsock 'w': a guest has one, at '/tmp/v' already", "--vsock",
+	    "w");
+}
+END_TEST
+
+START_TEST(vsock_without_a_path_is_refused)
+{
+	bad("--vsock 'cid=5': expected path=PATH", "--vsock", "cid=5");
+}
+END_TEST
+
+START_TEST(vsock_is_a_path_and_a_cid)
+{
+	bad("--vsock 'cid=2': cid '2': expected a number from 3 to "
+	    "4294967294",
+	    "--vsock", "cid=2");
 	good("--vsock", "cid=4294967294,path=v,iommu=off");
 	ck_assert_str_eq(s.machine.vsock.path, "v");
 	ck_assert_uint_eq(s.machine.vsock.cid, 4294967294);
 	ck_assert_int_eq(s.machine.vsock.iommu, MACH_OFF);
-	bad("--vsock 'cid=5': expected path=PATH", "--vsock", "cid=5");
-	bad("--vsock 'v,cid=2': cid '2': expected a number from 3 to "
-	    "4294967294",
-	    "--vsock", "v,cid=2");
 }
 END_TEST
 
@@ -738,6 +750,8 @@ int main(void)
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, a_server_may_have_the_network);
 	tcase_add_test(tc, a_server_may_have_the_guests_memory);
+	tcase_add_test(tc, guest_has_one_vsock);
+	tcase_add_test(tc, vsock_without_a_path_is_refused);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
 	tcase_add_test(tc, reserved_says_what_is_wrong_with_it);

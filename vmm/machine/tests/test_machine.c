@@ -222,10 +222,10 @@ START_TEST(what_passt_does_is_not_done_for_a_tap)
 	config.nets[0].tap = "t0";
 	ck_assert_int_eq(mach_config_check(&config, NULL), 0);
 	config.nets[0].host = false;
-	assert_refused(EINVAL, "--net: host is for 'user'");
+	assert_refused(EINVAL, "--net 'tap=t0': host is for 'user'");
 	config.nets[0].host = true;
 	config.nets[0].program = "/usr/bin/passt";
-	assert_refused(EINVAL, "--net: passt is for 'user'");
+	assert_refused(EINVAL, "--net 'tap=t0': passt is for 'user'");
 }
 END_TEST
 
@@ -235,6 +235,9 @@ START_TEST(the_kernel_moves_frames_of_a_tap_alone)
 	config.nnets = 1;
 	config.nets[0].vhost = MACH_AUTO;
 	assert_refused(EINVAL, "--net 'user': vhost is for a tap");
+	config.nets[0].vhost = MACH_OFF;
+	config.nets[0].queues = 2;
+	assert_refused(EINVAL, "--net 'user': it has one queue, not 2");
 	mach_net_init(&config.nets[0], MACH_NET_TAP);
 	config.nets[0].tap = "t0";
 	config.nets[0].vhost = MACH_ON;
