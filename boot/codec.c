@@ -32,9 +32,8 @@ int codec_load(const struct codec *c, struct err *err)
 			       c->name);
 	if (!library_link(c->library, NULL))
 		return err_set(err, ENOTSUP,
-			       "it is compressed with %s, and %s cannot be "
-			       "loaded (Debian's package: %s)",
-			       c->name, c->library->file, c->library->package);
+			       "it needs %s (Debian: %s), which is missing",
+			       c->library->file, c->library->package);
 	return 0;
 }
 

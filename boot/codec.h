@@ -70,7 +70,8 @@ static inline bool codec_built(const struct codec *c)
  * codec_load - link its library.
  *
  * Return: 0; -ENOTSUP it is not built or its library is not there, with a
- * sentence that begins "it is compressed with ".
+ * sentence about what is compressed that begins "it ": short, because the path
+ * of a module comes before it.
  */
 int codec_load(const struct codec *c, struct err *err);
 

@@ -50,9 +50,9 @@ START_TEST(missing_library_is_named_with_its_package)
 
 	ck_assert(!library_link(&l, NULL));
 	ck_assert_int_eq(codec_load(&c, &err), -ENOTSUP);
-	ck_assert_str_eq(err.msg, "it is compressed with nosuch, and "
-				  "libnosuch.so.7 cannot be loaded (Debian's "
-				  "package: libnosuch7)");
+	ck_assert_str_eq(err.msg,
+			 "it needs libnosuch.so.7 (Debian: libnosuch7), "
+			 "which is missing");
 }
 END_TEST
 
