@@ -297,7 +297,11 @@ static void hear_ends(struct vhost_socket *s)
 		if (!vhost_talk_ended(&s->talk, i, &base))
 			continue;
 		s->ending &= ~BIT_ULL(i);
-		if (!s->ending)
+		/* Whose time began later is not to pay for this one. */
+		if (s->ending)
+			loop_timer_set(&s->patience,
+				       s->patience_ms * NS_PER_MS);
+		else
 			loop_timer_cancel(&s->patience);
 		l->ended(l, i, base);
 	}

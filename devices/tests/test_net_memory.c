@@ -624,6 +624,34 @@ START_TEST(a_server_that_keeps_a_ring_is_cut_off_and_a_reset_goes_on)
 }
 END_TEST
 
+static void reset_queue(unsigned qi)
+{
+	fix_lock(&f);
+	virtio_queue_reset(f.d, &f.d->vqs[qi]);
+	fix_unlock(&f);
+}
+
+START_TEST(a_ring_has_all_of_its_time_when_another_has_used_up_its_own)
+{
+	const struct {
+		struct vhu_header_wire h;
+		struct vhu_vring_state_wire base;
+	} m = {{VHU_GET_VRING_BASE, VHU_VERSION | VHU_REPLY, 8}, {RX, 0}};
+
+	config.patience_ms = 1000;
+	b.prank.request = VHU_GET_VRING_BASE;
+	b.prank.silent = true;
+	up(_i);
+	reset_queue(RX);
+	usleep(700000);
+	reset_queue(TX);
+	ck_assert_int_eq(send(b.fd, &m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
+	usleep(500000);
+	ck_assert(!has_gone_down());
+	check_lost("does not give its rings back");
+}
+END_TEST
+
 START_TEST(a_wrong_reply_is_the_end_of_a_server)
 {
 	const struct vhu_vring_state_wire other = {7, 0};
@@ -802,6 +830,9 @@ static Suite *suite(void)
 	tcase_add_test(t, a_server_that_refuses_to_forget_is_cut_off);
 	tcase_add_loop_test(
 		t, a_server_that_keeps_a_ring_is_cut_off_and_a_reset_goes_on,
+		PLAIN, BEHIND + 1);
+	tcase_add_loop_test(
+		t, a_ring_has_all_of_its_time_when_another_has_used_up_its_own,
 		PLAIN, BEHIND + 1);
 	tcase_add_loop_test(t, a_wrong_reply_is_the_end_of_a_server, PLAIN,
 			    BEHIND + 1);
