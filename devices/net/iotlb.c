@@ -25,6 +25,15 @@ void iotlb_begin(struct iotlb *t, bool again)
 	atomic_store_explicit(&t->live, true, memory_order_seq_cst);
 }
 
+/* The word for a miss comes after its update. */
+static void answered(struct iotlb *t, bool given)
+{
+	const struct vhost_server_ops *ops = t->server->ops;
+
+	if (ops->answered)
+		ops->answered(t->server, t->group, given);
+}
+
 /* A server that never stops to ask is not listened to for ever. */
 static void leave_unread(struct iotlb *t)
 {
@@ -35,6 +44,8 @@ static void leave_unread(struct iotlb *t)
 		if (t->server->ops->take_miss(t->server, t->group, &at,
 					      &access) != 1)
 			return;
+		if (access)
+			answered(t, false);
 		t->litter++;
 	}
 }
@@ -209,6 +220,7 @@ static int look_again(struct iotlb *t)
 int iotlb_answer(struct iotlb *t, iova_t *ret_at)
 {
 	for (unsigned n = 0; n < TURN; n++) {
+		const uint64_t before = t->updates;
 		unsigned access;
 		int r = t->server->ops->take_miss(t->server, t->group, ret_at,
 						  &access);
@@ -220,6 +232,7 @@ int iotlb_answer(struct iotlb *t, iova_t *ret_at)
 		if (!access)
 			continue;
 		r = miss(t, *ret_at, access);
+		answered(t, t->updates > before);
 		if (r < 0)
 			return r;
 	}

@@ -69,6 +69,9 @@ struct vhost_server_ops {
 	 */
 	int (*take_miss)(struct vhost_server *s, unsigned g, iova_t *ret_at,
 			 unsigned *ret_access);
+	/* The last one has had its update; not @given: it has none.
+	 * May be NULL: it does not wait for that word. */
+	void (*answered)(struct vhost_server *s, unsigned g, bool given);
 	/*
 	 * Answer one that came for @at.
 	 * @asked: what it was to permit, a mask; @e permits to write, if that

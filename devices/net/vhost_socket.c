@@ -188,9 +188,10 @@ static int socket_miss_fd(struct vhost_server *server, unsigned g)
 	return of_server(server)->session->talk.channel;
 }
 
-static void acknowledge(struct vhost_socket *s, const struct vhu_message *m,
-			uint64_t answer)
+/* The word for the last one, if it is asked for. */
+static void acknowledge(struct vhost_socket *s, uint64_t answer)
 {
+	const struct vhu_message *m = &s->miss;
 	const struct vhu_header_wire h = {
 		.request = m->header.request,
 		.flags = VHU_VERSION | VHU_REPLY,
@@ -214,7 +215,6 @@ static int socket_take_miss(struct vhost_server *server, unsigned g,
 	struct vhu_message *m = &s->miss;
 	struct vhu_iotlb_wire w = {0};
 	int r = vhu_message_take(s->session->talk.channel, m);
-	bool right;
 
 	(void)g;
 	if (r < 0)
@@ -225,12 +225,20 @@ static int socket_take_miss(struct vhost_server *server, unsigned g,
 		return -EAGAIN;
 	if (m->header.size == sizeof(w))
 		memcpy(&w, m->body, sizeof(w));
-	right = m->header.request == VHU_BACKEND_IOTLB_MSG &&
-		(w.type == VHU_IOTLB_MISS);
-	acknowledge(s, m, right ? 0 : EINVAL);
 	*ret_at = w.iova;
-	*ret_access = right ? w.access & (DMA_READ | DMA_WRITE) : 0;
+	*ret_access = m->header.request == VHU_BACKEND_IOTLB_MSG &&
+				      w.type == VHU_IOTLB_MISS
+			      ? w.access & (DMA_READ | DMA_WRITE)
+			      : 0;
+	if (!*ret_access)
+		acknowledge(s, EINVAL);
 	return 1;
+}
+
+static void socket_answered(struct vhost_server *server, unsigned g, bool given)
+{
+	(void)g;
+	acknowledge(of_server(server), given ? 0 : EFAULT);
 }
 
 /*
@@ -279,6 +287,7 @@ static const struct vhost_server_ops server_ops = {
 	.end = socket_end,
 	.miss_fd = socket_miss_fd,
 	.take_miss = socket_take_miss,
+	.answered = socket_answered,
 	.update = socket_update,
 	.forget = socket_forget,
 	.cut_off = socket_cut_off,

@@ -358,6 +358,45 @@ START_TEST(a_miss_has_its_answer_and_its_word)
 }
 END_TEST
 
+static _Atomic uint64_t word;
+#define NONE_YET 4711
+
+static void *ask_for_a_word(void *arg)
+{
+	(void)arg;
+	atomic_store(&word, fb_miss_acked(&b, wanted, DMA_READ));
+	return NULL;
+}
+
+START_TEST(the_word_for_a_miss_comes_after_its_answer)
+{
+	pthread_t thread;
+
+	up(BEHIND);
+	wanted = page_of(TX);
+	atomic_store(&word, NONE_YET);
+	/* There is no answer before this lock can be had. */
+	pthread_mutex_lock(&f.view.lock);
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_a_word, NULL),
+			 0);
+	usleep(50000);
+	ck_assert_uint_eq(atomic_load(&word), NONE_YET);
+	pthread_mutex_unlock(&f.view.lock);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_eq(atomic_load(&word), 0);
+}
+END_TEST
+
+START_TEST(the_word_for_a_miss_without_an_answer_is_an_error)
+{
+	up(BEHIND);
+	ck_assert_uint_eq(fb_miss_acked(&b, FIX_NOWHERE, DMA_READ), EFAULT);
+	pause_device(true);
+	/* Nobody waits for it any more. */
+	ck_assert_uint_eq(fb_miss_acked(&b, page_of(TX), DMA_READ), EFAULT);
+}
+END_TEST
+
 static bool both(void *arg)
 {
 	(void)arg;
@@ -809,6 +848,8 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_ring_is_translated_before_it_begins);
 	tcase_add_test(t, a_miss_has_its_answer_and_its_word);
+	tcase_add_test(t, the_word_for_a_miss_comes_after_its_answer);
+	tcase_add_test(t, the_word_for_a_miss_without_an_answer_is_an_error);
 	tcase_add_test(
 		t,
 		who_asks_to_read_what_it_may_write_gets_both_and_never_to_write);
