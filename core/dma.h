@@ -74,6 +74,10 @@ struct dma_listener {
 	 * device has forgotten them, and no access by them is under way: an
 	 * UNMAP completes after it.
 	 *
+	 * A device that is a process of its own may have been given up instead:
+	 * it did not answer in time, and then did not end in time.  What it has
+	 * mapped is out of our hands.
+	 *
 	 * If a stop of the machine breaks the wait for a hold, this is called
 	 * at once, and what was found under that hold may still come after it:
 	 * the UNMAP has failed then, and the device is reset before it runs

@@ -307,6 +307,8 @@ static void net_kick(struct virtio_dev *d, unsigned qi)
 		net_vhost_serve(n->vhost, qi);
 		return;
 	}
+	if (n->vhost && net_vhost_has(n->vhost, qi))
+		return;
 	if (qi % 2 == 1)
 		net_tx_run(p);
 	else if (n->link)

@@ -273,11 +273,18 @@ static void go_on(struct vhost_queue *q)
 	struct vq *vq = vhost_vq(q);
 	uint16_t base = (uint16_t)q->base;
 
+	if (!q->lent || !vq->running)
+		return;
 	if (q->base < 0 &&
 	    dma_load16_acquire(q->vhost->dma, vq->used + VQ_RING_IDX, &base))
 		return;
 	q->lent = false;
 	(void)vq_go_on(vq, base);
+}
+
+bool net_vhost_has(const struct net_vhost *v, unsigned qi)
+{
+	return v->queues[qi].state != VHOST_OURS;
 }
 
 void net_vhost_abandon(struct net_vhost *v)
@@ -289,9 +296,7 @@ void net_vhost_abandon(struct net_vhost *v)
 		struct vhost_queue *q = queue_of(v, qi);
 
 		net_vhost_end(v, qi);
-		if (q->state == VHOST_ENDING)
-			ended(q, -EPIPE);
-		if (q->lent && vhost_vq(q)->running)
+		if (q->state == VHOST_OURS)
 			go_on(q);
 	}
 	for (unsigned i = 0; i < v->ngroups; i++)
@@ -359,8 +364,11 @@ static void on_ended(struct vhost_server_listener *l, unsigned qi, int base)
 	if (q->state != VHOST_ENDING)
 		return;
 	ended(q, base);
-	/* It may have been wanted again meanwhile. */
-	net_vhost_serve(v, qi);
+	if (v->abandoned)
+		go_on(q);
+	else
+		/* It may have been wanted again meanwhile. */
+		net_vhost_serve(v, qi);
 }
 
 /*

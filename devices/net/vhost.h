@@ -60,13 +60,15 @@ void net_vhost_serve_all(struct net_vhost *v);
  * kernel gives it back at once.
  * net_vhost_end_from - all queues from @qi on.
  * net_vhost_forget - @qi begins from the start next time: it was reset.
- * net_vhost_abandon - for good: queues are the device's own from now on, which
- * goes on where the server stopped.
+ * net_vhost_abandon - for good: the device's own is each queue from now on
+ * that comes back, and the device goes on where the server stopped.
+ * net_vhost_has - the server has queue @qi still: nobody else looks at it.
  */
 void net_vhost_end(struct net_vhost *v, unsigned qi);
 void net_vhost_end_from(struct net_vhost *v, unsigned qi);
 void net_vhost_forget(struct net_vhost *v, unsigned qi);
 void net_vhost_abandon(struct net_vhost *v);
+bool net_vhost_has(const struct net_vhost *v, unsigned qi);
 
 /* Who moves the frames, for people. */
 const char *net_vhost_mover(const struct net_vhost *v);

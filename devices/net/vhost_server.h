@@ -53,8 +53,9 @@ struct vhost_server_ops {
 	/*
 	 * And no more.  No access is under way afterwards, and @ret_base is
 	 * where to go on.
-	 * Return: 0; -EINPROGRESS: listener->ended() is called later; -errno:
-	 * it has ended, and nobody knows where.
+	 * Return: 0; -EINPROGRESS: listener->ended() is called later, of a dead
+	 * server when it has let go of all it has, or is given up; -errno: it
+	 * has ended, and nobody knows where.
 	 */
 	int (*end)(struct vhost_server *s, unsigned qi, uint16_t *ret_base);
 
@@ -80,8 +81,8 @@ struct vhost_server_ops {
 	 */
 	int (*update)(struct vhost_server *s, unsigned g, iova_t at,
 		      unsigned asked, const struct dma_extent *e);
-	/* Forget; on return no access by these is under way, or the server has
-	 * been cut off.  Threads: any. */
+	/* Forget; on return no access by these is under way, or a dead server
+	 * is given up.  Threads: any. */
 	void (*forget)(struct vhost_server *s, unsigned g,
 		       const struct range *r, unsigned n);
 	/* Forget @n questions that had no answer; no queue of the group is

@@ -2,6 +2,7 @@
 #include "devices/net/vhost_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,9 @@ struct vhost_socket {
 	struct vhu_message miss;
 	struct loop *loop;
 	pthread_mutex_t *lock; /* the device's; NULL: not attached */
-	struct loop_watch socket, news;
+	struct loop_watch socket, channel, news;
+	int channel_fd; /* another name of it, to be watched; -1: none */
+	bool lost;	/* the link is down: it is dead, and perhaps gone */
 	struct loop_timer patience;
 	unsigned patience_ms;
 	uint64_t ending; /* rings; a bit for each */
@@ -165,8 +168,9 @@ static int socket_end(struct vhost_server *server, unsigned qi,
 	(void)ret_base;
 	if (r == 0)
 		r = vhost_talk_end(&s->talk, qi);
-	if (r < 0)
+	if (r < 0 && vhost_talk_going(&s->talk) == 0)
 		return r;
+	/* A dead one is at it until it is gone (see_off()). */
 	if (!s->ending)
 		loop_timer_set(&s->patience, s->patience_ms * NS_PER_MS);
 	s->ending |= BIT_ULL(qi);
@@ -277,7 +281,7 @@ static void socket_forget(struct vhost_server *server, unsigned g,
 	struct vhost_socket *s = of_server(server);
 
 	(void)g;
-	vhost_talk_forget(&s->talk, r, n, s->patience_ms);
+	vhost_talk_forget(&s->talk, r, n);
 }
 
 static const struct vhost_server_ops server_ops = {
@@ -316,18 +320,69 @@ static void hear_ends(struct vhost_socket *s)
 	}
 }
 
+static void stop_listening(struct vhost_socket *s)
+{
+	loop_watch_del(&s->socket);
+	loop_watch_del(&s->channel);
+	loop_watch_del(&s->news);
+}
+
+/* A dead one whose link is down: what it had is nobody's until it is gone. */
+static void see_off(struct vhost_socket *s)
+{
+	struct vhost_server_listener *l = s->server.listener;
+	const unsigned ms = vhost_talk_going(&s->talk);
+	const uint64_t ending = s->ending;
+
+	if (ms > 0) {
+		loop_timer_set(&s->patience, ms * NS_PER_MS);
+		return;
+	}
+	stop_listening(s);
+	loop_timer_cancel(&s->patience);
+	s->ending = 0;
+	for (unsigned i = 0; i < s->server.nqueues; i++) {
+		if (ending & BIT_ULL(i))
+			l->ended(l, i, -EPIPE);
+	}
+}
+
 static void hear(struct vhost_socket *s)
 {
+	if (s->lost) {
+		see_off(s);
+		return;
+	}
 	vhost_talk_hear(&s->talk);
 	hear_ends(s);
 	if (vhost_talk_death(&s->talk))
 		s->backend.listener->link(s->backend.listener, EPIPE);
 }
 
+/* It does not come again. */
+static void note_hangup(struct vhost_socket *s, struct loop_watch *w,
+			uint32_t events)
+{
+	if (s->lost && events & (EPOLLHUP | EPOLLERR))
+		loop_watch_del(w);
+}
+
 static void on_socket(struct loop_watch *w, uint32_t events)
 {
-	(void)events;
-	hear(container_of(w, struct vhost_socket, socket));
+	struct vhost_socket *s = container_of(w, struct vhost_socket, socket);
+
+	hear(s);
+	note_hangup(s, w, events);
+}
+
+/* What it says there is read elsewhere (take_miss()) while it lives. */
+static void on_channel(struct loop_watch *w, uint32_t events)
+{
+	struct vhost_socket *s = container_of(w, struct vhost_socket, channel);
+
+	vhost_talk_cut_off(&s->talk, "hung up");
+	hear(s);
+	note_hangup(s, w, events);
 }
 
 /* Who waited for it has heard something that is for us. */
@@ -341,7 +396,9 @@ static void on_patience(struct loop_timer *t)
 {
 	struct vhost_socket *s = container_of(t, struct vhost_socket, patience);
 
-	if (s->ending)
+	if (s->lost)
+		see_off(s);
+	else if (s->ending)
 		vhost_talk_cut_off(&s->talk, "does not give its rings back");
 }
 
@@ -395,15 +452,12 @@ static int socket_attach(struct net_backend *b, struct loop *loop,
 	if (r == 0)
 		r = watch(s, &s->news, on_news, s->talk.news,
 			  EPOLLIN | EPOLLET);
-	return r < 0 ? r
-		     : watch(s, &s->socket, on_socket, s->session->link.fd,
-			     EPOLLIN | EPOLLRDHUP);
-}
-
-static void stop_listening(struct vhost_socket *s)
-{
-	loop_watch_del(&s->socket);
-	loop_watch_del(&s->news);
+	if (r == 0)
+		r = watch(s, &s->socket, on_socket, s->session->link.fd,
+			  EPOLLIN | EPOLLRDHUP);
+	return r < 0 || s->channel_fd < 0 ? r
+					  : watch(s, &s->channel, on_channel,
+						  s->channel_fd, EPOLLRDHUP);
 }
 
 static void socket_detach(struct net_backend *b)
@@ -426,9 +480,10 @@ static void socket_lost(struct net_backend *b, int error, char *text,
 
 	vhost_talk_cut_off(&s->talk, strerror(error));
 	(void)snprintf(text, size, "%s", vhost_talk_death(&s->talk));
-	stop_listening(s);
-	s->ending = 0;
-	loop_timer_cancel(&s->patience);
+	s->lost = true;
+	/* Nobody else reads it from now on. */
+	loop_watch_set(&s->channel, EPOLLIN | EPOLLRDHUP);
+	loop_timer_set(&s->patience, 0);
 }
 
 static void socket_free(struct net_backend *b)
@@ -438,6 +493,8 @@ static void socket_free(struct net_backend *b)
 	socket_detach(b);
 	vhost_talk_fini(&s->talk);
 	vhu_session_free(s->session);
+	if (s->channel_fd >= 0)
+		close(s->channel_fd);
 	for (unsigned i = 0; i < NET_QUEUES_MAX; i++) {
 		if (s->fds[i] >= 0)
 			close(s->fds[i]);
@@ -529,6 +586,13 @@ static int meet(struct vhost_socket *s, int fd, const struct gmem *mem,
 	return r < 0 ? r : tell_memory(s->session, mem, err);
 }
 
+static int another_name(int fd)
+{
+	int r = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return r < 0 ? -errno : r;
+}
+
 static int connect_to(struct vhost_socket *s, const struct gmem *mem,
 		      const struct net_config *config, struct err *err)
 {
@@ -545,8 +609,11 @@ static int connect_to(struct vhost_socket *s, const struct gmem *mem,
 	if (r < 0)
 		return err_set(err, -r, "network: %s %s", s->name, what.msg);
 	s->backend.features = s->session->features & NET_OFFLOADS;
-	r = vhost_talk_init(&s->talk, s->session->link.fd);
-	return r < 0 ? err_errno(err, -r, "network: no eventfd") : 0;
+	r = vhost_talk_init(&s->talk, s->session->link.fd,
+			    s->session->talk.channel, s->patience_ms);
+	if (r == 0 && s->session->talk.channel >= 0)
+		r = s->channel_fd = another_name(s->session->talk.channel);
+	return r < 0 ? err_errno(err, -r, "network: no descriptor left") : 0;
 }
 
 static struct vhost_socket *alloc(const struct virtio_dev_env *env,
@@ -560,6 +627,7 @@ static struct vhost_socket *alloc(const struct virtio_dev_env *env,
 		free(s);
 		return NULL;
 	}
+	s->channel_fd = -1;
 	s->translated = env->access_platform;
 	s->patience_ms = config->patience_ms ? config->patience_ms
 					     : VHOST_SOCKET_PATIENCE_MS;

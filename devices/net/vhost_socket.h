@@ -8,7 +8,9 @@
  * IOMMU what it has translations of, which it asks for and forgets (iotlb.h):
  * an UNMAP waits until it has said that it has forgotten, a reset and a pause
  * until it has given rings back.  Both wait for a time that is bounded; then
- * the server is cut off, and the link is down.
+ * the server is cut off, and the link is down.  From then on, and when it has
+ * hung up by itself, they wait until it has closed what it is connected by
+ * (vhost_talk.h), for the same time at most.
  *
  * A server that wants no such trust is vhost_user.h.
  *
@@ -23,7 +25,7 @@ struct net_config;
 struct vhost_server;
 struct virtio_dev_env;
 
-/* For a server to give a ring back, or to forget a translation. */
+/* For a server to give a ring back, to forget a translation, or to be done. */
 #define VHOST_SOCKET_PATIENCE_MS 10000
 
 /*

@@ -14,11 +14,16 @@
 
 #define TO_FORGET VHOST_TALK_RINGS
 
-int vhost_talk_init(struct vhost_talk *t, int fd)
+int vhost_talk_init(struct vhost_talk *t, int fd, int channel,
+		    unsigned patience_ms)
 {
 	const int room = 512 * 1024;
 
-	*t = (struct vhost_talk){.fd = fd};
+	*t = (struct vhost_talk){
+		.fd = fd,
+		.patience_ms = patience_ms,
+		.open = {fd, channel},
+	};
 	(void)pthread_mutex_init(&t->waiter, NULL);
 	(void)pthread_mutex_init(&t->lock, NULL);
 	/* As far as the host permits: for bursts of answers. */
@@ -36,15 +41,89 @@ void vhost_talk_fini(struct vhost_talk *t)
 		close(t->forgotten);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * Its end.
+ */
+
+static void shut_down_locked(struct vhost_talk *t, int how)
+{
+	for (unsigned i = 0; i < VHOST_TALK_ENDS; i++) {
+		if (t->open[i] >= 0)
+			(void)shutdown(t->open[i], how);
+	}
+}
+
 static void die_locked(struct vhost_talk *t, const char *why)
 {
 	if (t->dead)
 		return;
 	t->dead = true;
 	t->why = why;
-	(void)shutdown(t->fd, SHUT_RDWR);
+	t->gone_ms = now_ms() + t->patience_ms;
+	/* Shut for reading it would look as if the server had closed it. */
+	shut_down_locked(t, SHUT_WR);
 	eventfd_signal(t->news);
 	eventfd_signal(t->forgotten);
+}
+
+/* What a dead one says nobody listens to; it is not to wait for us, though.
+ * It does not keep us for ever by that. */
+static void leave_unheard(int fd)
+{
+	uint8_t bytes[2048];
+
+	for (unsigned i = 0; i < 64; i++) {
+		if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+static bool is_closed(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	if (p.revents & (POLLHUP | POLLERR))
+		return true;
+	leave_unheard(fd);
+	return false;
+}
+
+/* Return: ms left for it to be gone. */
+static unsigned going_locked(struct vhost_talk *t)
+{
+	const uint64_t now = now_ms();
+	bool any = false;
+
+	for (unsigned i = 0; i < VHOST_TALK_ENDS; i++) {
+		if (t->open[i] >= 0 && is_closed(t->open[i]))
+			t->open[i] = -1;
+		any |= t->open[i] >= 0;
+	}
+	if (any && now < t->gone_ms)
+		return (unsigned)(t->gone_ms - now);
+	shut_down_locked(t, SHUT_RDWR);
+	return 0;
+}
+
+unsigned vhost_talk_going(struct vhost_talk *t)
+{
+	unsigned ms;
+
+	pthread_mutex_lock(&t->lock);
+	assert(t->dead);
+	ms = going_locked(t);
+	pthread_mutex_unlock(&t->lock);
+	return ms;
 }
 
 void vhost_talk_cut_off(struct vhost_talk *t, const char *why)
@@ -234,14 +313,6 @@ bool vhost_talk_ended(struct vhost_talk *t, unsigned ring, uint16_t *ret_base)
  * Translations that are taken away.
  */
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void ask_to_forget(struct vhost_talk *t, const struct range *r,
 			  unsigned n)
 {
@@ -266,38 +337,46 @@ static void ask_to_forget(struct vhost_talk *t, const struct range *r,
 	pthread_mutex_unlock(&t->lock);
 }
 
-static bool has_forgotten(struct vhost_talk *t)
+/* Return: ms that it may take at most to forget, or to be gone; 0: it has, or
+ * is. */
+static unsigned forgetting_locked(struct vhost_talk *t, uint64_t until_ms)
 {
-	bool has;
+	uint64_t now;
 
-	pthread_mutex_lock(&t->lock);
 	hear_locked(t);
-	has = t->dead || t->has_forgotten == t->asked_to_forget;
-	pthread_mutex_unlock(&t->lock);
-	return has;
+	if (!t->dead && t->has_forgotten == t->asked_to_forget)
+		return 0;
+	now = now_ms();
+	if (!t->dead && now < until_ms)
+		return (unsigned)(until_ms - now);
+	die_locked(t, "does not forget translations");
+	return going_locked(t);
 }
 
 static void await_forgotten(struct vhost_talk *t, uint64_t until_ms)
 {
-	struct pollfd p[] = {{.fd = t->fd, .events = POLLIN},
-			     {.fd = t->forgotten, .events = POLLIN}};
+	for (;;) {
+		struct pollfd p[] = {{.fd = t->forgotten, .events = POLLIN},
+				     {.fd = -1, .events = POLLIN},
+				     {.fd = -1, .events = POLLIN}};
+		unsigned ms;
 
-	while (!has_forgotten(t)) {
-		const uint64_t now = now_ms();
-
-		if (now >= until_ms) {
-			vhost_talk_cut_off(t, "does not forget translations");
+		pthread_mutex_lock(&t->lock);
+		ms = forgetting_locked(t, until_ms);
+		p[1].fd = t->open[0];
+		/* While it lives, somebody else reads that. */
+		p[2].fd = t->dead ? t->open[1] : -1;
+		pthread_mutex_unlock(&t->lock);
+		if (ms == 0)
 			return;
-		}
-		(void)poll(p, ARRAY_SIZE(p), (int)(until_ms - now));
+		(void)poll(p, ARRAY_SIZE(p), (int)ms);
 		(void)eventfd_clear(t->forgotten);
 	}
 }
 
-void vhost_talk_forget(struct vhost_talk *t, const struct range *r, unsigned n,
-		       unsigned patience_ms)
+void vhost_talk_forget(struct vhost_talk *t, const struct range *r, unsigned n)
 {
-	const uint64_t until_ms = now_ms() + patience_ms;
+	const uint64_t until_ms = now_ms() + t->patience_ms;
 
 	pthread_mutex_lock(&t->waiter);
 	while (n > 0) {

@@ -27,15 +27,21 @@
 #define VHOST_TALK_BATCH 32
 #define VHOST_TALK_ASKED (VHOST_TALK_RINGS + VHOST_TALK_BATCH)
 
+/* The socket, and its own channel. */
+#define VHOST_TALK_ENDS 2
+
 struct vhost_talk {
 	int fd; /* of the server; borrowed */
+	unsigned patience_ms;
 	/* Signalled when a ring has ended or the server is dead, and when it
-	 * has forgotten. */
+	 * has forgotten or is dead. */
 	int news, forgotten;
 	pthread_mutex_t waiter; /* one at a time */
 	pthread_mutex_t lock;	/* of what follows */
 	bool dead;
-	const char *why; /* a predicate, static */
+	const char *why;	   /* a predicate, static */
+	uint64_t gone_ms;	   /* when a dead one counts as gone */
+	int open[VHOST_TALK_ENDS]; /* -1: the server has closed it */
 	struct vhu_message in;
 	/* Questions in order: a ring's index, or VHOST_TALK_RINGS. */
 	uint8_t asked[VHOST_TALK_ASKED];
@@ -45,8 +51,13 @@ struct vhost_talk {
 	uint16_t bases[VHOST_TALK_RINGS];
 };
 
-/* Return: 0, -errno. */
-int vhost_talk_init(struct vhost_talk *t, int fd);
+/*
+ * @channel: the server's own; -1: none
+ * @patience_ms: to forget, and to be gone
+ * Return: 0, -errno.
+ */
+int vhost_talk_init(struct vhost_talk *t, int fd, int channel,
+		    unsigned patience_ms);
 /* Of a zeroed one, too. */
 void vhost_talk_fini(struct vhost_talk *t);
 
@@ -61,9 +72,8 @@ int vhost_talk_tell(struct vhost_talk *t, enum vhu_request request,
 int vhost_talk_end(struct vhost_talk *t, unsigned ring);
 bool vhost_talk_ended(struct vhost_talk *t, unsigned ring, uint16_t *ret_base);
 
-/* Have it forget; returns when it has, or is dead. */
-void vhost_talk_forget(struct vhost_talk *t, const struct range *r, unsigned n,
-		       unsigned patience_ms);
+/* Have it forget; returns when it has, or is gone. */
+void vhost_talk_forget(struct vhost_talk *t, const struct range *r, unsigned n);
 
 /* Take what is there. */
 void vhost_talk_hear(struct vhost_talk *t);
@@ -72,5 +82,7 @@ void vhost_talk_hear(struct vhost_talk *t);
 void vhost_talk_cut_off(struct vhost_talk *t, const char *why);
 /* Return: why it is dead; NULL: it is not. */
 const char *vhost_talk_death(struct vhost_talk *t);
+/* Return: it is dead, and how many ms at most until it is gone; 0: it is. */
+unsigned vhost_talk_going(struct vhost_talk *t);
 
 #endif

@@ -328,6 +328,31 @@ static void take_caller(struct fake_backend *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static void be_done(struct fake_backend *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->dying = true;
+	pthread_cond_broadcast(&b->changed);
+	while (b->lingers)
+		pthread_cond_wait(&b->changed, &b->lock);
+	b->nentries = 0;
+	for (unsigned i = 0; i < FB_RINGS; i++)
+		b->rings[i].enabled = false;
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* As dpdk does: the socket, the device, its own channel. */
+static void die(struct fake_backend *b)
+{
+	if (b->channel < 0)
+		be_done(b);
+	(void)shutdown(b->fd, SHUT_RDWR);
+	if (b->channel >= 0) {
+		be_done(b);
+		(void)shutdown(b->channel, SHUT_RDWR);
+	}
+}
+
 static void *serve(void *arg)
 {
 	struct fake_backend *b = arg;
@@ -355,7 +380,7 @@ static void *serve(void *arg)
 			take(b, &m);
 		}
 	}
-	(void)shutdown(b->fd, SHUT_RDWR);
+	die(b);
 	return NULL;
 }
 
@@ -486,10 +511,27 @@ void fb_wait_invalidations(struct fake_backend *b, unsigned n)
 	pthread_mutex_unlock(&b->lock);
 }
 
+void fb_linger(struct fake_backend *b, bool on)
+{
+	pthread_mutex_lock(&b->lock);
+	b->lingers = on;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fb_wait_dying(struct fake_backend *b)
+{
+	pthread_mutex_lock(&b->lock);
+	while (!b->dying)
+		wait_changed(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
 void fb_stop(struct fake_backend *b)
 {
 	if (!b->started)
 		return;
+	fb_linger(b, false);
 	/* Who was not found yet is not waited for. */
 	if (b->listener >= 0)
 		(void)shutdown(b->listener, SHUT_RDWR);

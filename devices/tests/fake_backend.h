@@ -85,6 +85,9 @@ struct fake_backend {
 	struct fb_prank prank;
 	/* Under @lock: INVALIDATE is carried out, and not answered. */
 	bool mute;
+	/* Under @lock: it has been hung up on, and is not done yet. */
+	bool lingers;
+	bool dying; /* it has seen that */
 	/* Its own: */
 	int fd;
 	int listener;	 /* -1: the front end was given the other end */
@@ -118,7 +121,10 @@ void fb_wait_connected(struct fake_backend *b, unsigned nrings);
 void fb_wait_begun(struct fake_backend *b, unsigned ring, unsigned n);
 /* There were @n writes of configuration. */
 void fb_wait_writes(struct fake_backend *b, unsigned n);
-/* Hangs up; also without fb_start(). */
+/* It takes its time to be done when somebody has hung up. */
+void fb_linger(struct fake_backend *b, bool on);
+void fb_wait_dying(struct fake_backend *b);
+/* Hangs up, and is done; also without fb_start(). */
 void fb_stop(struct fake_backend *b);
 /* The same once one of both has hung up by itself. */
 void fb_wait_end(struct fake_backend *b);

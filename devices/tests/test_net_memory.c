@@ -792,6 +792,178 @@ START_TEST(a_server_that_dies_takes_the_link_along_and_the_guest_goes_on)
 }
 END_TEST
 
+/*
+ * Servers that need a moment to be done.
+ */
+
+static _Atomic bool was_reset;
+
+static void *reset(void *arg)
+{
+	(void)arg;
+	fix_lock(&f);
+	virtio_reset(f.d);
+	fix_unlock(&f);
+	atomic_store(&was_reset, true);
+	return NULL;
+}
+
+static void check_is_done(void)
+{
+	pthread_mutex_lock(&b.lock);
+	ck_assert(!b.rings[RX].enabled && !b.rings[TX].enabled);
+	ck_assert_uint_eq(b.nentries, 0);
+	pthread_mutex_unlock(&b.lock);
+}
+
+static void check_has_it_all(void)
+{
+	pthread_mutex_lock(&b.lock);
+	ck_assert(b.rings[RX].enabled && b.rings[TX].enabled);
+	pthread_mutex_unlock(&b.lock);
+}
+
+/* A reset, and behind an IOMMU an UNMAP, after the link has gone down. */
+static void check_waits_for_the_last_word(int ways)
+{
+	pthread_t resetter, unmapper;
+
+	atomic_store(&unmapped, false);
+	atomic_store(&was_reset, false);
+	if (ways & FIX_SCATTERED)
+		ck_assert_int_eq(pthread_create(&unmapper, NULL, unmap, NULL),
+				 0);
+	ck_assert_int_eq(pthread_create(&resetter, NULL, reset, NULL), 0);
+	usleep(100000);
+	ck_assert(!atomic_load(&unmapped) && !atomic_load(&was_reset));
+	check_has_it_all();
+	fb_linger(&b, false);
+	if (ways & FIX_SCATTERED)
+		ck_assert_int_eq(pthread_join(unmapper, NULL), 0);
+	ck_assert_int_eq(pthread_join(resetter, NULL), 0);
+	check_is_done();
+	fix_start(&f, DRIVER);
+}
+
+START_TEST(what_a_server_has_that_was_cut_off_is_its_own_until_it_is_done)
+{
+	up(_i);
+	wanted = page_of(TX);
+	if (_i & FIX_SCATTERED)
+		ask_for(wanted);
+	fb_linger(&b, true);
+	say_forgotten();
+	check_lost("spoke out of turn");
+	fb_wait_dying(&b);
+	check_waits_for_the_last_word(_i);
+}
+END_TEST
+
+START_TEST(what_a_server_has_that_hangs_up_is_its_own_until_it_is_done)
+{
+	up(BEHIND);
+	ask_for(page_of(TX));
+	fb_linger(&b, true);
+	ck_assert_int_eq(shutdown(b.fd, SHUT_RDWR), 0);
+	check_lost("hung up");
+	fb_wait_dying(&b);
+	check_waits_for_the_last_word(BEHIND);
+}
+END_TEST
+
+START_TEST(an_unmap_that_waits_for_a_server_waits_for_its_end)
+{
+	pthread_t thread;
+
+	up(BEHIND);
+	ask_for(page_of(TX));
+	set_mute(true);
+	atomic_store(&unmapped, false);
+	ck_assert_int_eq(pthread_create(&thread, NULL, unmap, NULL), 0);
+	fb_wait_invalidations(&b, 2);
+	fb_linger(&b, true);
+	ck_assert_int_eq(shutdown(b.fd, SHUT_RDWR), 0);
+	check_lost("hung up");
+	usleep(50000);
+	ck_assert(!atomic_load(&unmapped));
+	check_has_it_all();
+	fb_linger(&b, false);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	check_is_done();
+}
+END_TEST
+
+/* Nor does the device write a ring that is not its own yet. */
+START_TEST(a_ring_is_the_devices_when_the_server_is_done)
+{
+	uint32_t head, len;
+
+	up(_i);
+	(void)put_frame();
+	fb_linger(&b, true);
+	say_forgotten();
+	check_lost("spoke out of turn");
+	(void)put_frame();
+	fix_lock(&f);
+	f.d->ops->kick(f.d, TX);
+	fix_unlock(&f);
+	usleep(50000);
+	ck_assert(!vqd_get_used(&f.drv[TX], &head, &len));
+	fb_linger(&b, false);
+	fix_wait(&f, TX, &head, &len);
+	(void)put_frame();
+	fix_wait(&f, TX, &head, &len);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_reset_alone_waits_until_the_server_is_done)
+{
+	up(_i);
+	fb_linger(&b, true);
+	say_forgotten();
+	check_lost("spoke out of turn");
+	reset_queue(TX);
+	usleep(50000);
+	fix_lock(&f);
+	ck_assert(f.d->vqs[TX].resetting);
+	fix_unlock(&f);
+	fb_linger(&b, false);
+	fix_until(&f, is_reset, NULL);
+	check_is_done();
+}
+END_TEST
+
+/* It could not be done while it waits for us to read. */
+START_TEST(a_server_that_was_cut_off_can_say_what_it_was_about_to_say)
+{
+	up(BEHIND);
+	fb_linger(&b, true);
+	say_forgotten();
+	check_lost("spoke out of turn");
+	for (unsigned i = 0; i < 4096; i++)
+		fb_miss(&b, FIX_NOWHERE, DMA_READ);
+	check_waits_for_the_last_word(PLAIN);
+}
+END_TEST
+
+START_TEST(a_server_that_is_never_done_counts_as_gone_in_time)
+{
+	config.patience_ms = 100;
+	up(_i);
+	wanted = page_of(TX);
+	if (_i & FIX_SCATTERED)
+		ask_for(wanted);
+	fb_linger(&b, true);
+	say_forgotten();
+	check_lost("spoke out of turn");
+	if (_i & FIX_SCATTERED)
+		fake_dma_unmap(&f.view, wanted, FAKE_DMA_PAGE);
+	reset(NULL);
+	check_has_it_all();
+	fix_start(&f, DRIVER);
+}
+END_TEST
+
 START_TEST(a_server_that_dies_during_a_pause_leaves_the_queues_to_the_device)
 {
 	uint32_t head, len;
@@ -893,6 +1065,23 @@ static Suite *suite(void)
 		t,
 		a_server_that_dies_during_a_pause_leaves_the_queues_to_the_device,
 		PLAIN, BEHIND + 1);
+	tcase_add_loop_test(
+		t,
+		what_a_server_has_that_was_cut_off_is_its_own_until_it_is_done,
+		PLAIN, BEHIND + 1);
+	tcase_add_test(
+		t, what_a_server_has_that_hangs_up_is_its_own_until_it_is_done);
+	tcase_add_test(t, an_unmap_that_waits_for_a_server_waits_for_its_end);
+	tcase_add_loop_test(t, a_ring_is_the_devices_when_the_server_is_done,
+			    PLAIN, BEHIND + 1);
+	tcase_add_loop_test(
+		t, a_queue_that_is_reset_alone_waits_until_the_server_is_done,
+		PLAIN, BEHIND + 1);
+	tcase_add_test(
+		t, a_server_that_was_cut_off_can_say_what_it_was_about_to_say);
+	tcase_add_loop_test(t,
+			    a_server_that_is_never_done_counts_as_gone_in_time,
+			    PLAIN, BEHIND + 1);
 	tcase_add_loop_test(
 		t,
 		a_used_index_that_jumped_breaks_the_ring_when_the_server_dies,
