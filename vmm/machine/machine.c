@@ -327,7 +327,8 @@ static int start_vcpus(struct mach *m, struct err *err)
 
 /*
  * A vCPU may be waiting inside a request of its own for a device's I/O; the
- * IOMMU's waits are broken off, the others end with the host's I/O.
+ * IOMMU's waits are broken off, the others end with the host's I/O, or with the
+ * patience for a vhost-user server that has the guest's memory.
  */
 static void stop_vcpus(struct mach *m)
 {
