@@ -556,7 +556,7 @@ static int open_vhost(struct net_vhost **ret_v,
 	return 0;
 }
 
-static int open_backend(struct net_backend **ret_b,
+static int open_backend(struct net_backend **ret_b, const char *name,
 			const struct net_config *config, struct err *err)
 {
 	switch (config->kind) {
@@ -565,7 +565,7 @@ static int open_backend(struct net_backend **ret_b,
 	case NET_TAP:
 		return net_tap_new(ret_b, config, err);
 	case NET_SERVED:
-		return net_vu_new(ret_b, config, err);
+		return net_vu_new(ret_b, name, config, err);
 	}
 	return net_passt_new(ret_b, config, err);
 }
@@ -601,7 +601,7 @@ int net_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 			    config->queues, NULL, NULL, err);
 	if (config->kind == NET_SERVED && config->guest_memory)
 		return new_served(ret_d, env, config, err);
-	r = open_backend(&b, config, err);
+	r = open_backend(&b, env->name, config, err);
 	if (r < 0)
 		return r;
 	r = open_vhost(&v, env, config, err);

@@ -26,10 +26,11 @@ struct net_config;
 
 /*
  * net_vu_new - connect to the server at config->socket.
+ * @device: for log lines; copied
  *
  * Return: 0; -errno with a sentence that names the socket.
  */
-int net_vu_new(struct net_backend **ret_b, const struct net_config *config,
-	       struct err *err);
+int net_vu_new(struct net_backend **ret_b, const char *device,
+	       const struct net_config *config, struct err *err);
 
 #endif

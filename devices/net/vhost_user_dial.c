@@ -137,7 +137,8 @@ static void adopt_locked(struct net_vu *u, struct vhu_session *s)
 static void complain_locked(struct net_vu *u, const char *what)
 {
 	if (!u->complained)
-		log_warn("the server that is at '%s' now %s", u->path, what);
+		log_warn("%s: the server that is at '%s' now %s", u->device,
+			 u->path, what);
 	u->complained = true;
 }
 
@@ -177,8 +178,9 @@ static bool look(struct net_vu *u, bool *ret_stop)
 	pthread_mutex_lock(u->lock);
 	if (u->looking && now_ms() >= u->until_ms) {
 		u->looking = false;
-		log_err("%s is not there for %g s; the guest's link stays down",
-			u->name, u->wait_ms / 1000.0);
+		log_err("%s: %s is not there for %g s; the guest's link stays "
+			"down",
+			u->device, u->name, u->wait_ms / 1000.0);
 	}
 	looking = u->looking;
 	*ret_stop = u->stop;
@@ -297,14 +299,15 @@ static int connect_to(struct net_vu *u, unsigned timeout_ms, struct err *err)
 	return 0;
 }
 
-int net_vu_new(struct net_backend **ret_b, const struct net_config *config,
-	       struct err *err)
+int net_vu_new(struct net_backend **ret_b, const char *device,
+	       const struct net_config *config, struct err *err)
 {
 	struct net_vu *u = alloc(config);
 	int r;
 
 	if (!u)
 		return err_set(err, ENOMEM, "network: out of memory");
+	(void)snprintf(u->device, sizeof(u->device), "%s", device);
 	r = open_pairs(u);
 	if (r < 0)
 		(void)err_errno(err, -r, "network: no eventfd");

@@ -35,6 +35,7 @@ struct net_vu_pair {
 struct net_vu {
 	struct net_backend backend;
 	char *path, *name;
+	char device[16];
 	struct loop *loop;
 	pthread_mutex_t *lock; /* the device's; NULL: not attached */
 	/* The server: */

@@ -597,9 +597,14 @@ END_TEST
 
 static bool gave_up(void *arg)
 {
+	char line[512];
+
 	(void)arg;
-	return has_logged("is not there for 0.05 s; the guest's link stays "
-			  "down");
+	(void)snprintf(line, sizeof(line),
+		       "dev0: the server at '%s' is not there for 0.05 s; the "
+		       "guest's link stays down",
+		       path);
+	return has_logged(line);
 }
 
 START_TEST(when_the_time_is_over_the_link_stays_down)
@@ -615,7 +620,8 @@ END_TEST
 static bool complained(void *arg)
 {
 	(void)arg;
-	return has_logged("now lacks the features");
+	return has_logged("dev0: the server that is at ") &&
+	       has_logged("now lacks the features");
 }
 
 START_TEST(a_next_server_that_has_less_is_not_taken)
