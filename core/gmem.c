@@ -66,8 +66,10 @@ static int ram_file_new(uint64_t size)
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		return -errno;
 	/* Whoever gets the descriptor (a vhost backend) cannot take pages
-	 * away from under our mapping, which would be a SIGBUS here. */
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+	 * away from under our mapping, which would be a SIGBUS here, nor
+	 * forbid us to discard any. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) <
+	    0)
 		return -errno;
 	return take_fd(&fd);
 }

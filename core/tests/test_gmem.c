@@ -195,6 +195,14 @@ START_TEST(whoever_gets_the_file_cannot_shrink_it)
 }
 END_TEST
 
+START_TEST(whoever_gets_the_file_cannot_keep_it_from_being_discarded)
+{
+	ck_assert_int_eq(fcntl(m.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	ck_assert_int_eq(errno, EPERM);
+	ck_assert_int_eq(gmem_discard(&m, NULL), 0);
+}
+END_TEST
+
 /* The kernel's flags of the mapping at @host, as /proc/self/smaps has them. */
 static bool mapping_has(const void *host, const char *flag)
 {
@@ -693,6 +701,8 @@ int main(void)
 	tc = add_case(s, "shared", setup_shared);
 	tcase_add_test(tc, the_file_holds_what_the_guest_sees);
 	tcase_add_test(tc, whoever_gets_the_file_cannot_shrink_it);
+	tcase_add_test(
+		tc, whoever_gets_the_file_cannot_keep_it_from_being_discarded);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
