@@ -143,16 +143,16 @@ static int fault(struct iotlb *t, iova_t at, enum dma_access access)
 	return r < 0 ? r : 0;
 }
 
-int iotlb_give(struct iotlb *t, iova_t at, uint64_t len, enum dma_access access)
+int iotlb_give(struct iotlb *t, iova_t at, uint64_t len, unsigned asked)
 {
 	const iova_t last = at + (len - 1);
 	iova_t end;
 
 	for (;;) {
-		int r = give(t, at, access, &end);
+		int r = give(t, at, asked, &end);
 
 		if (r == -EFAULT)
-			(void)fault(t, at, access);
+			(void)fault(t, at, one_of(asked));
 		if (r < 0 || end >= last)
 			return r;
 		at = end + 1;

@@ -18,12 +18,13 @@
 #include <stdint.h>
 
 #include "core/dma.h"
+#include "devices/net.h"
 
 struct vhost_server;
 
 /* Addresses with a miss and without a mapping that are remembered.  Each queue
- * stands at one of them at most. */
-#define IOTLB_LOST_MAX 8
+ * of a group stands at one of them at most. */
+#define IOTLB_LOST_MAX (2 * NET_QUEUES_MAX)
 
 /* A server keeps a question until it is answered.  With so many that have
  * not been, iotlb_littered(). */
@@ -73,10 +74,10 @@ static inline bool iotlb_littered(const struct iotlb *t)
 
 /*
  * iotlb_give - translations of all of a range, before they are asked for.
+ * @asked: what for, a mask
  * Return: 0; -EFAULT, with the fault reported; -errno.
  */
-int iotlb_give(struct iotlb *t, iova_t at, uint64_t len,
-	       enum dma_access access);
+int iotlb_give(struct iotlb *t, iova_t at, uint64_t len, unsigned asked);
 
 /*
  * iotlb_answer - answer the misses that are there.

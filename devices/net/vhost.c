@@ -49,14 +49,17 @@ static size_t used_len(const struct vq *vq)
 	       sizeof(le16_t);
 }
 
-/* A server looks at the ring when it begins, and then does not ask. */
+/* A server looks at the ring when it begins, and then does not ask.  Of what it
+ * writes it reads something, too, or wants to be able to. */
 static int give_ring(struct iotlb *t, const struct vq *vq)
 {
 	int r = iotlb_give(t, vq->desc, desc_len(vq), DMA_READ);
 
 	if (r == 0)
 		r = iotlb_give(t, vq->avail, avail_len(vq), DMA_READ);
-	return r < 0 ? r : iotlb_give(t, vq->used, used_len(vq), DMA_WRITE);
+	return r < 0 ? r
+		     : iotlb_give(t, vq->used, used_len(vq),
+				  DMA_READ | DMA_WRITE);
 }
 
 /* Return: 0; -EFAULT if a part of it is no RAM, or in two pieces. */
@@ -333,6 +336,8 @@ static void on_look(struct loop_timer *t)
 
 	if (v->served == 0)
 		return;
+	for (unsigned i = 0; i < v->ngroups; i++)
+		v->groups[i].renewals = 0;
 	if (tap_is_gone(v->net, 0))
 		net_lost(v->net, EPIPE);
 	else

@@ -36,15 +36,30 @@ static void cut_off(struct vhost_server *s)
 	s->ops->cut_off(s, "asks for memory that is not mapped");
 }
 
-/* Have the server ask again for what it had no answer to. */
+static bool is_served(const struct vhost_group *g)
+{
+	for (unsigned i = 0; i < g->vhost->per_group; i++) {
+		if (g->vhost->queues[g->first + i].state == VHOST_SERVED)
+			return true;
+	}
+	return false;
+}
+
+/* Have the server ask again for what it had no answer to.  While its rings are
+ * ending it will do so anyway. */
 static void look_again(struct vhost_group *g)
 {
 	struct vhost_server *s = g->vhost->server;
 
 	if (s->asks_again) {
 		kick_group(g);
+	} else if (!is_served(g)) {
+		g->renewing = true;
 	} else if (++g->renewals < RENEWALS_MAX) {
 		g->renewing = true;
+		/* It has no question any more, whatever becomes first of which
+		 * ring. */
+		g->iotlb.litter = 0;
 		begin_again(g);
 	} else {
 		cut_off(s);

@@ -34,7 +34,7 @@ struct vhost_group {
 	struct net_vhost *vhost;
 	unsigned first, served; /* queues */
 	/* Its queues began again for the sake of what had no answer: so often
-	 * since the driver began, and now. */
+	 * without a second of peace, and now. */
 	unsigned renewals;
 	bool renewing;
 	struct loop_watch misses;

@@ -17,6 +17,7 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "devices/net/device.h"
+#include "devices/net/vhost_priv.h"
 #include "devices/tests/dev_fixture.h"
 #include "devices/tests/fake_backend.h"
 
@@ -993,6 +994,49 @@ START_TEST(a_used_index_that_jumped_breaks_the_ring_when_the_server_dies)
 }
 END_TEST
 
+/* Sixteen of them, as a card with eight pairs may have. */
+START_TEST(each_queue_may_stand_at_an_address_of_its_own_without_a_mapping)
+{
+	const unsigned last = 2 * NET_QUEUES_MAX - 1;
+
+	up(BEHIND);
+	while (!fix_is_broken(&f)) {
+		for (unsigned i = 0; i < last; i++)
+			fb_miss(&b, FIX_NOWHERE + i * FAKE_DMA_PAGE, DMA_READ);
+		(void)fb_miss_acked(&b, FIX_NOWHERE + last * FAKE_DMA_PAGE,
+				    DMA_READ);
+		ck_assert(!has_gone_down());
+	}
+	ck_assert_uint_ge(fake_dma_faults(&f.view), 1);
+}
+END_TEST
+
+static uint64_t misses;
+
+static bool is_missed(void *arg)
+{
+	const struct net *n = container_of(f.d, struct net, dev);
+
+	(void)arg;
+	return n->vhost->groups[0].iotlb.misses == misses;
+}
+
+/* It stands still, and its rings are ending: no look has begun. */
+START_TEST(a_server_that_takes_its_time_is_asked_to_look_again_once)
+{
+	up(BEHIND);
+	pthread_mutex_lock(&b.lock);
+	for (misses = 1; misses < 100; misses++) {
+		fb_miss(&b, FIX_NOWHERE + misses * FAKE_DMA_PAGE, DMA_READ);
+		fix_until(&f, is_missed, NULL);
+	}
+	pthread_mutex_unlock(&b.lock);
+	fb_wait_begun(&b, TX, 2);
+	send_and_finish(BEHIND);
+	ck_assert(!has_gone_down());
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("devices/net_memory");
@@ -1033,6 +1077,11 @@ static Suite *suite(void)
 	tcase_add_test(
 		t, it_is_looked_at_twice_when_one_queue_alone_is_served_too);
 	tcase_add_test(t, an_address_without_a_mapping_is_looked_at_twice);
+	tcase_add_test(
+		t,
+		each_queue_may_stand_at_an_address_of_its_own_without_a_mapping);
+	tcase_add_test(
+		t, a_server_that_takes_its_time_is_asked_to_look_again_once);
 	suite_add_tcase(s, t);
 
 	t = tcase_create("servers");
