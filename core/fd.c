@@ -2,8 +2,10 @@
 #include "core/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 
 #include "core/bits.h"
 
@@ -124,5 +126,33 @@ bool eventfd_clear(int fd)
 	do {
 		n = read(fd, &count, sizeof(count));
 	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(count);
+}
+
+static bool is_ready(int fd, short event)
+{
+	struct pollfd p = {.fd = fd, .events = event};
+
+	return poll(&p, 1, 0) == 1 && p.revents & event;
+}
+
+void eventfd_signal_shared(int fd)
+{
+	if (is_ready(fd, POLLOUT))
+		eventfd_signal(fd);
+}
+
+bool eventfd_clear_shared(int fd)
+{
+	uint64_t count;
+	const struct iovec iov = {&count, sizeof(count)};
+	ssize_t n;
+
+	do {
+		n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+	} while (n < 0 && errno == EINTR);
+	/* Before Linux 5.8 an eventfd knows no such thing. */
+	if (n < 0 && errno == EOPNOTSUPP)
+		return is_ready(fd, POLLIN) && eventfd_clear(fd);
 	return n == (ssize_t)sizeof(count);
 }

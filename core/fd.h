@@ -91,4 +91,12 @@ int eventfd_new(void);
 void eventfd_signal(int fd);
 bool eventfd_clear(int fd);
 
+/*
+ * The same of one that another process has, too.  It may take O_NONBLOCK away,
+ * which belongs to the open file: we look first, and do not wait for it.  One
+ * that fills it just between our look and the write still can hold us up.
+ */
+void eventfd_signal_shared(int fd);
+bool eventfd_clear_shared(int fd);
+
 #endif

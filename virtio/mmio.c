@@ -79,7 +79,7 @@ static void kick(struct vmmio *v, uint32_t qi)
 	if (q->inline_kick)
 		virtio_notify(v->dev, qi);
 	else
-		eventfd_signal(q->kick_fd);
+		eventfd_signal_shared(q->kick_fd);
 }
 
 /* Without the doorbell kicks come by the bus: slower, not lost. */

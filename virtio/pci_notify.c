@@ -21,7 +21,7 @@ static void kick(struct vpci *v, unsigned qi)
 	if (q->inline_kick)
 		virtio_notify(v->dev, qi);
 	else
-		eventfd_signal(q->kick_fd);
+		eventfd_signal_shared(q->kick_fd);
 }
 
 void vpci_kick_all(struct vpci *v)

@@ -308,7 +308,7 @@ bool vq_peek(const struct vq_peek *p)
 void vq_kick_later(struct vq *q)
 {
 	if (q->kick_watch.loop)
-		eventfd_signal(q->kick_fd);
+		eventfd_signal_shared(q->kick_fd);
 }
 
 /*

@@ -155,6 +155,22 @@ START_TEST(a_full_eventfd_does_not_block_its_signaller)
 }
 END_TEST
 
+/* As another process does that has it, too. */
+START_TEST(a_shared_eventfd_made_to_block_blocks_neither_side)
+{
+	AUTO_CLOSE int fd = eventfd_new();
+
+	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+	ck_assert(!eventfd_clear_shared(fd));
+	eventfd_signal_shared(fd);
+	ck_assert(eventfd_clear_shared(fd));
+	ck_assert_int_eq(eventfd_write(fd, UINT64_MAX - 1), 0);
+	eventfd_signal_shared(fd);
+	ck_assert(eventfd_clear_shared(fd));
+	ck_assert(!eventfd_clear_shared(fd));
+}
+END_TEST
+
 START_TEST(scopes_close_and_free_what_was_not_taken)
 {
 	int kept, closed;
@@ -213,6 +229,7 @@ int main(void)
 	tcase_add_test(tc, short_and_interrupted_writes_go_on);
 	tcase_add_test(tc, an_eventfd_takes_all_signals_at_once);
 	tcase_add_test(tc, a_full_eventfd_does_not_block_its_signaller);
+	tcase_add_test(tc, a_shared_eventfd_made_to_block_blocks_neither_side);
 	tcase_add_test(tc, scopes_close_and_free_what_was_not_taken);
 	tcase_add_test(tc, a_taken_block_outlives_its_scope);
 	srunner_run_all(sr, CK_NORMAL);

@@ -206,7 +206,7 @@ void net_vhost_serve(struct net_vhost *v, unsigned qi)
 		loop_timer_set(&v->look, LOOK_PERIOD_NS);
 	}
 	/* What was rung on the way here. */
-	eventfd_signal(vhost_vq(q)->kick_fd);
+	eventfd_signal_shared(vhost_vq(q)->kick_fd);
 	if (q->owed)
 		interrupt(q);
 }
@@ -315,7 +315,7 @@ static void on_call(struct loop_watch *w, uint32_t events)
 	struct vhost_queue *q = container_of(w, struct vhost_queue, call);
 
 	(void)events;
-	if (!eventfd_clear(q->irq.fd))
+	if (!eventfd_clear_shared(q->irq.fd))
 		return;
 	if (q->state == VHOST_OURS)
 		q->owed = true;

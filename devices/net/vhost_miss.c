@@ -18,7 +18,8 @@ static void kick_group(struct vhost_group *g)
 	struct net_vhost *v = g->vhost;
 
 	for (unsigned i = 0; i < v->per_group; i++)
-		eventfd_signal(vhost_vq(&v->queues[g->first + i])->kick_fd);
+		eventfd_signal_shared(
+			vhost_vq(&v->queues[g->first + i])->kick_fd);
 }
 
 static void begin_again(struct vhost_group *g)

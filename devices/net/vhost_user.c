@@ -138,7 +138,7 @@ static int begin_pair(struct net_vu *u, unsigned i, struct err *err)
 			      err);
 	if (r == 0)
 		r = tell_enabled(u, p, i < u->active, err);
-	eventfd_signal(p->rx_kick);
+	eventfd_signal_shared(p->rx_kick);
 	return r;
 }
 
@@ -254,7 +254,7 @@ static void on_patience(struct loop_timer *t)
 static void kick(struct net_vu_pair *p)
 {
 	if (p->fresh > 0 && net_vring_wants_kick(&p->rx))
-		eventfd_signal(p->rx_kick);
+		eventfd_signal_shared(p->rx_kick);
 	p->fresh = 0;
 }
 
@@ -286,7 +286,7 @@ static ssize_t vu_incoming(struct net_backend *b, unsigned q)
 	int r;
 
 	if (u->state != NET_VU_RUNNING) {
-		(void)eventfd_clear(u->rx_calls[q]);
+		(void)eventfd_clear_shared(u->rx_calls[q]);
 		return -EAGAIN;
 	}
 	/* A ringful of frames that are none must not keep us. */
@@ -296,7 +296,7 @@ static ssize_t vu_incoming(struct net_backend *b, unsigned q)
 			return r;
 		if (r == 0) {
 			kick(p);
-			(void)eventfd_clear(u->rx_calls[q]);
+			(void)eventfd_clear_shared(u->rx_calls[q]);
 			if (!net_vring_arm(&p->rx, true))
 				return -EAGAIN;
 		} else if (!open_frame(u, p, len)) {
@@ -305,7 +305,7 @@ static ssize_t vu_incoming(struct net_backend *b, unsigned q)
 	}
 	if (p->any)
 		return (ssize_t)(p->end - p->at);
-	eventfd_signal(u->rx_calls[q]);
+	eventfd_signal_shared(u->rx_calls[q]);
 	return -EAGAIN;
 }
 
@@ -355,7 +355,7 @@ static int await_room(struct net_vu *u, unsigned q, unsigned *ret_buf)
 
 	if (r != 0)
 		return r;
-	(void)eventfd_clear(u->tx_calls[q]);
+	(void)eventfd_clear_shared(u->tx_calls[q]);
 	if (!net_vring_arm(ring, true))
 		return 0;
 	return find_room(u, q, ret_buf);
@@ -385,7 +385,7 @@ static ssize_t vu_send(struct net_backend *b, unsigned q, struct iovec *iov,
 	}
 	net_vring_give(ring, buf, (uint32_t)at);
 	if (net_vring_wants_kick(ring))
-		eventfd_signal(u->pairs[q].tx_kick);
+		eventfd_signal_shared(u->pairs[q].tx_kick);
 	return (ssize_t)len;
 }
 

@@ -5,11 +5,13 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -730,6 +732,21 @@ START_TEST(nonsense_on_its_own_channel_is_the_end_of_a_server)
 }
 END_TEST
 
+START_TEST(a_server_that_makes_its_kick_block_holds_nobody_up)
+{
+	int fd;
+
+	up(_i);
+	fd = b.rings[TX].kick_fd;
+	(void)eventfd_clear(fd);
+	ck_assert_int_eq(eventfd_write(fd, UINT64_MAX - 1), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+	pause_device(true);
+	pause_device(false);
+	fb_wait_begun(&b, TX, 2);
+}
+END_TEST
+
 START_TEST(a_server_that_closes_its_own_channel_is_gone)
 {
 	up(BEHIND);
@@ -1103,6 +1120,9 @@ static Suite *suite(void)
 		PLAIN, BEHIND + 1);
 	tcase_add_test(t, nonsense_on_its_own_channel_is_the_end_of_a_server);
 	tcase_add_test(t, a_server_that_closes_its_own_channel_is_gone);
+	tcase_add_loop_test(t,
+			    a_server_that_makes_its_kick_block_holds_nobody_up,
+			    PLAIN, BEHIND + 1);
 	tcase_add_test(
 		t, a_server_that_asks_for_what_no_driver_has_given_is_cut_off);
 	tcase_add_test(t, a_server_that_does_not_read_is_cut_off);

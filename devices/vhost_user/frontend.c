@@ -264,14 +264,14 @@ static void on_call(struct loop_watch *w, uint32_t events)
 	struct vq *q = &u->d->vqs[vq - u->session->queues];
 
 	(void)events;
-	(void)eventfd_clear(r->call_fd);
+	(void)eventfd_clear_shared(r->call_fd);
 	if (!take_used(u, q, r)) {
 		give_up(u, "broke its ring", true);
 		return;
 	}
 	/* Other devices are waiting, too: the rest in the next round. */
 	if (vhu_ring_arm(r))
-		eventfd_signal(r->call_fd);
+		eventfd_signal_shared(r->call_fd);
 	if (vhu_inflight(u) == 0)
 		loop_timer_cancel(&u->patience);
 	vq_signal(q);

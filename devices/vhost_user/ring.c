@@ -310,7 +310,7 @@ void vhu_ring_publish(struct vhu_ring *r)
 	else
 		wanted = !(load16(r, used_at(r)) & VQ_USED_F_NO_NOTIFY);
 	if (wanted)
-		eventfd_signal(r->kick_fd);
+		eventfd_signal_shared(r->kick_fd);
 }
 
 /*
