@@ -398,9 +398,7 @@ int set_vsock(struct settings *s, const char *value, struct err *err)
 {
 	int r;
 
-	if (s->machine.vsock.path)
-		return err_set(err, EINVAL, "a guest has one, at '%s' already",
-			       s->machine.vsock.path);
+	/* The last one counts: the command line's, after a file's. */
 	s->machine.vsock = (struct mach_vsock){
 		.cid = MACH_VSOCK_CID,
 		.iommu = MACH_AUTO,

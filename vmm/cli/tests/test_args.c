@@ -355,14 +355,17 @@ START_TEST(a_server_may_have_the_guests_memory)
 }
 END_TEST
 
-START_TEST(guest_has_one_vsock)
+START_TEST(last_vsock_counts)
 {
 	good("--vsock", "/tmp/v");
 	ck_assert_str_eq(s.machine.vsock.path, "/tmp/v");
 	ck_assert_uint_eq(s.machine.vsock.cid, 3);
 	ck_assert_int_eq(s.machine.vsock.iommu, MACH_AUTO);
-	bad("--vsock 'w': a guest has one, at '/tmp/v' already", "--vsock",
-	    "w");
+	good("--vsock", "/tmp/w,cid=9");
+	ck_assert_str_eq(s.machine.vsock.path, "/tmp/w");
+	ck_assert_uint_eq(s.machine.vsock.cid, 9);
+	good("--vsock", "/tmp/v");
+	ck_assert_uint_eq(s.machine.vsock.cid, 3);
 }
 END_TEST
 
@@ -750,7 +753,7 @@ int main(void)
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, a_server_may_have_the_network);
 	tcase_add_test(tc, a_server_may_have_the_guests_memory);
-	tcase_add_test(tc, guest_has_one_vsock);
+	tcase_add_test(tc, last_vsock_counts);
 	tcase_add_test(tc, vsock_without_a_path_is_refused);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);
 	tcase_add_test(tc, reserved_ranges_add_up);
