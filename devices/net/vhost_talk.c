@@ -6,11 +6,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/bits.h"
 #include "core/fd.h"
+#include "core/socket.h"
 
 #define TO_FORGET VHOST_TALK_RINGS
 
@@ -43,10 +43,7 @@ void vhost_talk_fini(struct vhost_talk *t)
 
 static uint64_t now_ms(void)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)socket_now_ms();
 }
 
 /*
