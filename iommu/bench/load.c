@@ -2,7 +2,6 @@
 #include "iommu/bench/load.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/bits.h"
+#include "iommu/bench/pin.h"
 
 #define HOT_PAGES    64
 #define BUFFER_PAGES 16
@@ -214,15 +214,6 @@ struct worker {
 static bool stopped(const struct run *r)
 {
 	return atomic_load_explicit(&r->stop, memory_order_relaxed);
-}
-
-static void pin(unsigned cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu % (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &set);
-	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
 static uint64_t read_chunk(struct worker *w, size_t k)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "iommu/bench/pin.h"
 #include "iommu/bench/samples.h"
 #include "virtio/bench/rig.h"
 #include "virtio/bench/tracer.h"
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
 
 	rig_options.dir = tmp && *tmp ? tmp : "/dev/shm";
 	parse(&o, argc, argv);
+	pin(0);
 	for (size_t s = 0; s < ARRAY_SIZE(subjects); s++)
 		for (size_t d = 0; d < ARRAY_SIZE(depths); d++)
 			if (wanted(&b, subjects[s]->name, depths[d]))

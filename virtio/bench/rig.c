@@ -12,6 +12,7 @@
 #include "core/bits.h"
 #include "core/fd.h"
 #include "core/loop.h"
+#include "iommu/bench/pin.h"
 
 #define PAGE	 UINT64_C(4096)
 #define MEMORY	 MIB(64)
@@ -84,6 +85,7 @@ static void *loop_thread(void *arg)
 	struct rig *r = arg;
 
 	counts_mine(&r->counts);
+	pin(1);
 	atomic_store(&r->tid, (int)syscall(SYS_gettid));
 	loop_run(r->loop);
 	return NULL;
