@@ -278,10 +278,15 @@ static void go_on(struct vhost_queue *q)
 
 	if (!q->lent || !vq->running)
 		return;
-	if (q->base < 0 &&
-	    dma_load16_acquire(q->vhost->dma, vq->used + VQ_RING_IDX, &base))
-		return;
 	q->lent = false;
+	if (q->base < 0 &&
+	    dma_load16_acquire(q->vhost->dma, vq->used + VQ_RING_IDX, &base)) {
+		virtio_broken(&q->vhost->net->dev,
+			      "queue %u: the used ring at %#llx is not "
+			      "reachable",
+			      q->index, (unsigned long long)vq->used);
+		return;
+	}
 	(void)vq_go_on(vq, base);
 }
 

@@ -426,6 +426,23 @@ START_TEST(who_asks_to_read_what_it_may_write_gets_both_and_never_to_write)
 }
 END_TEST
 
+START_TEST(a_used_ring_that_may_only_be_written_is_served)
+{
+	iova_t used;
+	gpa_t at;
+
+	up(BEHIND);
+	used = f.drv[TX].used;
+	at = fake_dma_gpa(&f.view, used);
+	fake_dma_unmap(&f.view, used, FAKE_DMA_PAGE);
+	fake_dma_map(&f.view, used, at, FAKE_DMA_PAGE, DMA_WRITE);
+	fix_start(&f, DRIVER);
+	fb_wait_begun(&b, TX, 2);
+	send_and_finish(BEHIND);
+	ck_assert(!fix_is_broken(&f));
+}
+END_TEST
+
 static _Atomic bool unmapped;
 
 static void *unmap(void *arg)
@@ -1011,6 +1028,17 @@ START_TEST(a_used_index_that_jumped_breaks_the_ring_when_the_server_dies)
 }
 END_TEST
 
+/* The server's word is the only one about where it has stopped. */
+START_TEST(a_used_ring_that_is_unmapped_breaks_the_card_when_the_server_dies)
+{
+	up(BEHIND);
+	fake_dma_unmap(&f.view, f.drv[TX].used, FAKE_DMA_PAGE);
+	fb_stop(&b);
+	fix_until(&f, is_down, NULL);
+	fix_until(&f, is_broken, NULL);
+}
+END_TEST
+
 /* Sixteen of them, as a card with eight pairs may have. */
 START_TEST(each_queue_may_stand_at_an_address_of_its_own_without_a_mapping)
 {
@@ -1086,6 +1114,7 @@ static Suite *suite(void)
 	tcase_add_test(
 		t,
 		who_asks_to_read_what_it_may_write_gets_both_and_never_to_write);
+	tcase_add_test(t, a_used_ring_that_may_only_be_written_is_served);
 	tcase_add_test(t, an_unmap_waits_until_the_server_has_forgotten);
 	tcase_add_test(
 		t, what_is_unmapped_while_no_ring_is_served_is_forgotten_too);
@@ -1155,6 +1184,9 @@ static Suite *suite(void)
 		t,
 		a_used_index_that_jumped_breaks_the_ring_when_the_server_dies,
 		PLAIN, BEHIND + 1);
+	tcase_add_test(
+		t,
+		a_used_ring_that_is_unmapped_breaks_the_card_when_the_server_dies);
 	suite_add_tcase(s, t);
 	return s;
 }
