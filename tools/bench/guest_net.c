@@ -17,7 +17,7 @@
 #include "tools/bench/peer.h"
 
 #define FRAMES	   64
-#define TRIPS	   512
+#define TRIPS	   2048
 #define PIECE	   (64u << 10)
 #define FRAME_SIZE 60000 /* in fragments, where the card takes less */
 
@@ -114,7 +114,6 @@ static void send_stream(char *buf)
 {
 	const int fd = call_peer(PEER_SINK);
 
-	measure_begin("net-send");
 	for (size_t sent = 0; sent < PEER_STREAM;) {
 		ssize_t n = write(fd, buf, PIECE);
 
@@ -124,16 +123,13 @@ static void send_stream(char *buf)
 	}
 	if (read(fd, buf, 1) != 1)
 		fail("not everything reached", PEER_ADDRESS);
-	measure_end("net-send");
 	close(fd);
 }
 
 static void receive_stream(char *buf)
 {
-	int fd;
+	const int fd = call_peer(PEER_SOURCE);
 
-	measure_begin("net-receive");
-	fd = call_peer(PEER_SOURCE);
 	for (size_t got = 0; got < PEER_STREAM;) {
 		ssize_t n = read(fd, buf, PIECE);
 
@@ -141,7 +137,6 @@ static void receive_stream(char *buf)
 			fail("cannot receive from", PEER_ADDRESS);
 		got += (size_t)n;
 	}
-	measure_end("net-receive");
 	close(fd);
 }
 
@@ -152,7 +147,13 @@ void net_measure(void)
 	if (!buf)
 		fail("no memory for", "a stream");
 	make_trips();
-	send_stream(buf);
-	receive_stream(buf);
+	measure_begin("net-send");
+	for (int i = 0; i < PEER_STREAMS; i++)
+		send_stream(buf);
+	measure_end("net-send");
+	measure_begin("net-receive");
+	for (int i = 0; i < PEER_STREAMS; i++)
+		receive_stream(buf);
+	measure_end("net-receive");
 	free(buf);
 }

@@ -10,6 +10,7 @@
 #define PEER_ADDRESS "10.99.0.1"
 #define PEER_PORT    7007
 #define PEER_STREAM  (16u << 20) /* bytes */
+#define PEER_STREAMS 5		 /* one after the other, each way */
 
 #define PEER_ECHO   'e' /* each byte that comes goes back */
 #define PEER_SINK   's' /* PEER_STREAM bytes come, then one goes back */

@@ -3,7 +3,7 @@
  * watch - run a monitor, note when its guest says what, look at its memory
  * and count its exits.
  *
- *	watch [-t SECONDS] [-u MARK] [-m MIB] [-s MARK]... [-e] -o LOG
+ *	watch [-t SECONDS] [-u MARK] [-m MIB] [-s MARK]... [-e] [-p] -o LOG
  *	      -- MONITOR [ARG]...
  *
  *	-t SECONDS	give up after that (180)
@@ -12,6 +12,8 @@
  *	-m MIB		the guest's memory
  *	-s MARK		look at the monitor's memory a second after this mark
  *	-e		count exits
+ *	-p		from the first mark on, the vCPU's thread stays on the first
+ *			processor, all others on the second
  *	-o LOG		what the monitor writes, marks excepted
  *
  * A mark is a line "@NAME" that the monitor writes to its standard output.
@@ -38,6 +40,7 @@
 #include <unistd.h>
 
 #include "tools/bench/exits.h"
+#include "tools/bench/pin_threads.h"
 #include "tools/bench/smaps.h"
 
 #define SAMPLES_MAX 4
@@ -50,6 +53,7 @@ struct watch {
 	const char *samples[SAMPLES_MAX];
 	unsigned nsamples;
 	bool count;
+	bool pin; /* still to be done */
 	FILE *log;
 
 	pid_t pid;
@@ -80,7 +84,7 @@ static char **parse(struct watch *w, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+t:u:m:s:eo:")) != -1) {
+	while ((opt = getopt(argc, argv, "+t:u:m:s:epo:")) != -1) {
 		if (opt == 't')
 			w->timeout_ns = atoll(optarg) * 1000000000;
 		else if (opt == 'u')
@@ -91,6 +95,8 @@ static char **parse(struct watch *w, int argc, char **argv)
 			w->samples[w->nsamples++] = optarg;
 		else if (opt == 'e')
 			w->count = true;
+		else if (opt == 'p')
+			w->pin = true;
 		else if (opt == 'o')
 			w->log = fopen(optarg, "we");
 		else
@@ -159,6 +165,9 @@ static void mark(struct watch *w, const char *name, int64_t at)
 	const int64_t cpu = cpu_ns(w->pid);
 	uint64_t n[EXITS_KINDS];
 
+	if (w->pin)
+		pin_threads(w->pid);
+	w->pin = false;
 	printf("mark %s %" PRId64, name, at - w->start);
 	if (w->count) {
 		exits_read(&w->exits, n);
