@@ -85,6 +85,9 @@ static void begin_request(struct blk_queue *q, struct vq_chain *c)
 		end_request(q, r);
 		return;
 	}
+	/* A host that cannot clear writes them. */
+	if (r->type == BLK_T_WRITE_ZEROES)
+		q->owed += r->ranges[0].len;
 	vq_flight_begin(q->vq);
 	q->engine->ops->queue(q->engine, &r->io);
 }

@@ -186,6 +186,21 @@ START_TEST(what_waits_holds_no_memory_and_a_reset_ends_it)
 }
 END_TEST
 
+/* 4 MiB of them, which a host may have to write, at 1 MiB a second. */
+START_TEST(zeroes_are_paid_for)
+{
+	struct blk_call second;
+
+	up(1 << 20, 0);
+	ck_assert_uint_eq(blk_range(&f, BLK_T_WRITE_ZEROES, 0, DISK_SECTORS, 0),
+			  BLK_S_OK);
+	begin(&second, BLOCK);
+	fix_until(&f.dev, is_throttled, NULL);
+	ck_assert_uint_eq(blk_status(&f, &second), NO_STATUS);
+	blk_fix_down(&f);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("devices/blk_limit");
@@ -201,6 +216,7 @@ static Suite *suite(void)
 	tc = tcase_create("disk");
 	tcase_add_test(tc, disk_takes_its_time_and_loses_nothing);
 	tcase_add_test(tc, what_waits_holds_no_memory_and_a_reset_ends_it);
+	tcase_add_test(tc, zeroes_are_paid_for);
 	suite_add_tcase(s, tc);
 	return s;
 }
