@@ -4,13 +4,14 @@
  * slot for each head in between.
  *
  * A queue with all that belongs to it is under its lock.  What they share: the
- * disk, which changes when the driver starts the device, and the limit, which
- * has a lock.
+ * disk, which changes when the driver starts the device, the limit, which has
+ * a lock, and the count of syncs that have failed.
  */
 #include "devices/blk/device.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,6 +36,7 @@ struct blk_queue {
 	struct blk_engine *engine; /* on the queue's loop */
 	struct blk_req *reqs;	   /* one for each head, most never touched */
 	struct loop_timer unthrottle;
+	unsigned heard; /* of the disk's failed syncs */
 	/* The limit has not been paid yet for the last request. */
 	bool owing;
 	uint64_t owed; /* bytes of it */
@@ -45,6 +47,7 @@ struct blk {
 	struct blk_disk disk;
 	pthread_mutex_t limit_lock; /* a leaf, if queues have locks */
 	struct blk_limit limit;
+	atomic_uint failed_syncs;
 	unsigned nqueues;
 	struct blk_queue queues[BLK_QUEUES_MAX];
 };
@@ -88,8 +91,27 @@ static void begin_request(struct blk_queue *q, struct vq_chain *c)
 	/* A host that cannot clear writes them. */
 	if (r->type == BLK_T_WRITE_ZEROES)
 		q->owed += r->ranges[0].len;
+	r->heard = q->heard;
 	vq_flight_begin(q->vq);
 	q->engine->ops->queue(q->engine, &r->io);
+}
+
+/*
+ * That the host has lost what was written to its page cache it says once, to
+ * whoever syncs first, and what was lost may be anybody's.  So each queue hears
+ * of it, in all flushes that it has under way or else in its next one.
+ */
+static int64_t sync_result(struct blk_queue *q, const struct blk_req *r,
+			   int64_t result)
+{
+	atomic_uint *failed = &q->blk->failed_syncs;
+
+	if (result == -EINTR || result == -EAGAIN) /* not yet */
+		return result;
+	if (result < 0)
+		atomic_fetch_add(failed, 1);
+	q->heard = atomic_load(failed);
+	return result == 0 && q->heard != r->heard ? -EIO : result;
 }
 
 static void io_done(struct blk_engine_user *u, struct blk_io *io,
@@ -99,6 +121,8 @@ static void io_done(struct blk_engine_user *u, struct blk_io *io,
 	struct blk_req *r = container_of(io, struct blk_req, io);
 	struct virtio_dev *d = &q->blk->dev;
 
+	if (io->op == BLK_OP_SYNC)
+		result = sync_result(q, r, result);
 	/* A request of many pieces ends early when the device is reset. */
 	if (blk_req_next(r, result) && d->running) {
 		q->engine->ops->queue(q->engine, io);
@@ -130,6 +154,9 @@ static int blk_start(struct virtio_dev *d)
 	b->disk.write_zeroes = virtio_has(d, BLK_F_WRITE_ZEROES);
 	/* [virtio 1.2, 5.2.6.2]: without FLUSH, done means stable. */
 	b->disk.write_through = !virtio_has(d, BLK_F_FLUSH);
+	/* What was lost before is nothing that this driver has written. */
+	for (unsigned i = 0; i < b->nqueues; i++)
+		b->queues[i].heard = atomic_load(&b->failed_syncs);
 	return 0;
 }
 

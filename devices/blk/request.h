@@ -58,6 +58,7 @@ struct blk_req {
 	unsigned retries;
 	uint64_t at, left; /* of a transfer, behind the piece in io */
 	uint64_t moved;	   /* bytes transferred */
+	unsigned heard;	   /* the queue's when it began */
 	bool clearing;	   /* the host cannot clear ranges: write zeros */
 	unsigned range, nranges;
 	struct blk_range ranges[BLK_DISCARD_RANGES_MAX];

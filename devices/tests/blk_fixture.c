@@ -193,15 +193,32 @@ void blk_assert_memory(struct blk_fixture *f, iova_t at, uint64_t sector,
  * Device.
  */
 
+/* Where the device keeps its engines is its secret: catch them at birth. */
+static _Thread_local struct fake_engine *born[FIX_QUEUES];
+static _Thread_local unsigned nborn;
+
+static int fake_new_caught(struct blk_engine **ret_e,
+			   const struct blk_engine_env *env)
+{
+	int r = fake_new(ret_e, env);
+
+	if (r == 0)
+		born[nborn++] = to_fake(*ret_e);
+	return r;
+}
+
 static void make(struct blk_fixture *f, uint64_t features,
 		 const struct blk_config *config, blk_engine_new_fn engine)
 {
 	struct virtio_dev *d;
 	struct err err;
 
+	memset(born, 0, sizeof(born));
+	nborn = 0;
 	ck_assert_msg(blk_new_on(&d, &f->dev.env, config, engine, &err) == 0,
 		      "%s", err.msg);
 	unlink(f->path); /* nothing stays behind, however the test ends */
+	memcpy(f->fakes, born, sizeof(born));
 	fix_adopt(&f->dev, d);
 	fix_start(&f->dev, features);
 	blk_fix_queue(f, 0);
@@ -233,6 +250,7 @@ void blk_fix_queue(struct blk_fixture *f, unsigned queue)
 {
 	f->queue = queue;
 	f->drv = &f->dev.drv[queue];
+	f->fake = f->fakes[queue];
 }
 
 void blk_fix_up(struct blk_fixture *f, unsigned ways, uint64_t features)
@@ -247,19 +265,6 @@ void blk_fix_up_readonly(struct blk_fixture *f, unsigned ways)
 	adopt(f, ways, BLK_READONLY, true, NULL);
 }
 
-/* Where the device keeps its engine is its secret: catch it at birth. */
-static _Thread_local struct fake_engine *born;
-
-static int fake_new_caught(struct blk_engine **ret_e,
-			   const struct blk_engine_env *env)
-{
-	int r = fake_new(ret_e, env);
-
-	if (r == 0)
-		born = to_fake(*ret_e);
-	return r;
-}
-
 void blk_fix_up_fake(struct blk_fixture *f, unsigned ways, uint64_t features)
 {
 	blk_fix_up_large(f, ways, features, DISK_BYTES);
@@ -271,13 +276,28 @@ void blk_fix_up_large(struct blk_fixture *f, unsigned ways, uint64_t features,
 	blk_fix_image(f, DISK_BYTES);
 	ck_assert_int_eq(ftruncate(f->fd, (off_t)size), 0);
 	adopt(f, ways, features, false, fake_new_caught);
-	f->fake = born;
+}
+
+void blk_fix_up_fakes(struct blk_fixture *f, unsigned ways, uint64_t features,
+		      unsigned queues)
+{
+	const struct blk_config config = {
+		.path = f->path,
+		.queues = queues,
+	};
+
+	blk_fix_image(f, DISK_BYTES);
+	fix_init(&f->dev, ways);
+	make(f, features, &config, fake_new_caught);
 }
 
 void blk_fix_down(struct blk_fixture *f)
 {
-	while (f->fake && fake_first(f))
-		fake_complete(f, -EIO);
+	for (unsigned i = 0; f->fakes[i]; i++) {
+		blk_fix_queue(f, i);
+		while (fake_first(f))
+			fake_complete(f, -EIO);
+	}
 	fix_fini(&f->dev);
 	blk_fix_remove(f);
 }

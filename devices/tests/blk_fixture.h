@@ -45,7 +45,8 @@ struct blk_fixture {
 	unsigned queue;
 	char path[64];
 	int fd;			  /* of the image, beside the device's own */
-	struct fake_engine *fake; /* NULL: a real one */
+	struct fake_engine *fake; /* of the queue; NULL: a real one */
+	struct fake_engine *fakes[FIX_QUEUES + 1];
 };
 
 /* Image file only; unlinked by blk_fix_remove(). */
@@ -55,7 +56,10 @@ void blk_fix_remove(struct blk_fixture *f);
 /* The real engine (the best there is if looped), or the fake one. */
 void blk_fix_up(struct blk_fixture *f, unsigned ways, uint64_t features);
 void blk_fix_up_fake(struct blk_fixture *f, unsigned ways, uint64_t features);
-/* The same on an image that goes on with a hole, up to @size. */
+/* The fake one with @queues of them. */
+void blk_fix_up_fakes(struct blk_fixture *f, unsigned ways, uint64_t features,
+		      unsigned queues);
+/* The fake one on an image that goes on with a hole, up to @size. */
 void blk_fix_up_large(struct blk_fixture *f, unsigned ways, uint64_t features,
 		      uint64_t size);
 /* On an image that stands, blk_fix_image(): as @config says, path apart. */

@@ -3,6 +3,7 @@
  * Several queues, on one loop and on loops of their own.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,59 @@ START_TEST(statistics_count_what_was_done)
 }
 END_TEST
 
+static uint8_t flush(unsigned queue, int64_t result)
+{
+	struct blk_call c = {.type = BLK_T_FLUSH};
+	uint32_t head, len;
+
+	blk_fix_queue(&f, queue);
+	blk_begin(&f, &c);
+	fake_complete(&f, result);
+	ck_assert(vqd_get_used(f.drv, &head, &len));
+	return blk_status(&f, &c);
+}
+
+/* The host's kernel says once that it has lost what was written. */
+START_TEST(each_queue_hears_of_a_flush_that_failed)
+{
+	blk_fix_up_fakes(&f, (unsigned)_i & FIX_SCATTERED, FEATURES, QUEUES);
+	ck_assert_uint_eq(flush(0, 0), BLK_S_OK);
+	ck_assert_uint_eq(flush(1, -EIO), BLK_S_IOERR);
+	ck_assert_uint_eq(flush(1, 0), BLK_S_OK);
+	ck_assert_uint_eq(flush(0, 0), BLK_S_IOERR);
+	ck_assert_uint_eq(flush(0, 0), BLK_S_OK);
+	ck_assert_uint_eq(flush(2, -EIO), BLK_S_IOERR);
+	/* Of both, at once. */
+	ck_assert_uint_eq(flush(3, 0), BLK_S_IOERR);
+	ck_assert_uint_eq(flush(3, 0), BLK_S_OK);
+	/* A driver that begins has flushed nothing. */
+	fix_start(&f.dev, FEATURES);
+	for (unsigned q = 0; q < QUEUES; q++)
+		ck_assert_uint_eq(flush(q, 0), BLK_S_OK);
+	blk_fix_down(&f);
+}
+END_TEST
+
+START_TEST(flushes_that_were_under_way_hear_of_it_too)
+{
+	struct blk_call c[3] = {{.type = BLK_T_FLUSH},
+				{.type = BLK_T_FLUSH},
+				{.type = BLK_T_FLUSH}};
+
+	blk_fix_up_fakes(&f, (unsigned)_i & FIX_SCATTERED, FEATURES, QUEUES);
+	blk_begin(&f, &c[0]);
+	blk_begin(&f, &c[1]);
+	fake_complete(&f, -EIO);
+	blk_begin(&f, &c[2]);
+	fake_complete(&f, 0);
+	fake_complete(&f, 0);
+	ck_assert_uint_eq(blk_status(&f, &c[0]), BLK_S_IOERR);
+	ck_assert_uint_eq(blk_status(&f, &c[1]), BLK_S_IOERR);
+	ck_assert_uint_eq(blk_status(&f, &c[2]), BLK_S_OK);
+	blk_fix_down(&f);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("devices/blk_queues");
@@ -326,6 +380,9 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, queues_are_served_side_by_side, 0, 2);
 	tcase_add_loop_test(tc, resets_with_all_queues_busy, 0, 2);
 	tcase_add_loop_test(tc, statistics_count_what_was_done, 0, FIX_WAYS);
+	tcase_add_loop_test(tc, each_queue_hears_of_a_flush_that_failed, 0, 2);
+	tcase_add_loop_test(tc, flushes_that_were_under_way_hear_of_it_too, 0,
+			    2);
 	suite_add_tcase(s, tc);
 	return s;
 }
