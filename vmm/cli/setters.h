@@ -8,6 +8,7 @@
 #ifndef MOAT_VMM_CLI_SETTERS_H
 #define MOAT_VMM_CLI_SETTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -72,6 +73,9 @@ int set_help(struct settings *s, const char *value, struct err *err);
 int setters_read_list(struct settings *s, const char *list, option_set_fn first,
 		      const struct option_key *keys, size_t n, struct err *err);
 
+/* "shared" or "own". */
+int setters_read_loop(const char *value, bool *ret_own, struct err *err);
+
 /* "START-END:msi" or "START-END:reserved", in front of what @list has; @s keeps
  * it. */
 int setters_add_reserved(struct settings *s, const char *value,
@@ -80,8 +84,8 @@ int setters_add_reserved(struct settings *s, const char *value,
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  15
 #define IOMMU_KEYS 8
-#define FS_KEYS	   5
-#define VSOCK_KEYS 4
+#define FS_KEYS	   6
+#define VSOCK_KEYS 5
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];
 extern const struct option_key fs_keys[FS_KEYS];
@@ -94,7 +98,7 @@ int set_iommu(struct settings *s, const char *value, struct err *err);
 int set_vsock(struct settings *s, const char *value, struct err *err);
 int set_fs(struct settings *s, const char *value, struct err *err);
 /* setters_net.c */
-#define NET_KEYS 16
+#define NET_KEYS 17
 extern const struct option_key net_keys[NET_KEYS];
 int set_net(struct settings *s, const char *value, struct err *err);
 

@@ -94,6 +94,17 @@ static int read_switch(const char *value, bool allow_auto,
 	return r;
 }
 
+int setters_read_loop(const char *value, bool *ret_own, struct err *err)
+{
+	static const char *const words[] = {"shared", "own"};
+	unsigned i;
+	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
+
+	if (r == 0)
+		*ret_own = i == 1;
+	return r;
+}
+
 int setters_add_reserved(struct settings *s, const char *value,
 			 const struct mach_reserved **list, struct err *err)
 {
@@ -221,13 +232,7 @@ static int set_disk_queues(struct settings *s, const char *value,
 
 static int set_disk_loop(struct settings *s, const char *value, struct err *err)
 {
-	static const char *const words[] = {"shared", "own"};
-	unsigned i;
-	int r = value_choice(value, words, ARRAY_SIZE(words), &i, err);
-
-	if (r == 0)
-		new_disk(s)->own_loops = i == 1;
-	return r;
+	return setters_read_loop(value, &new_disk(s)->own_loops, err);
 }
 
 static int set_disk_direct(struct settings *s, const char *value,
@@ -330,11 +335,17 @@ static int set_fs_reserved(struct settings *s, const char *value,
 	return setters_add_reserved(s, value, &new_share(s)->reserved, err);
 }
 
+static int set_fs_loop(struct settings *s, const char *value, struct err *err)
+{
+	return setters_read_loop(value, &new_share(s)->own_loop, err);
+}
+
 const struct option_key fs_keys[FS_KEYS] = {
 	{"path", "DIR", set_fs_path},
 	{"tag", "NAME", set_fs_tag},
 	{"ro", "on|off", set_fs_ro},
 	{"iommu", "on|off", set_fs_iommu},
+	{"loop", "shared|own", set_fs_loop},
 	{"reserved", "START-END:msi|reserved", set_fs_reserved},
 };
 
@@ -387,10 +398,17 @@ static int set_vsock_reserved(struct settings *s, const char *value,
 	return setters_add_reserved(s, value, &s->machine.vsock.reserved, err);
 }
 
+static int set_vsock_loop(struct settings *s, const char *value,
+			  struct err *err)
+{
+	return setters_read_loop(value, &s->machine.vsock.own_loop, err);
+}
+
 const struct option_key vsock_keys[VSOCK_KEYS] = {
 	{"path", "PATH", set_vsock_path},
 	{"cid", "N", set_vsock_cid},
 	{"iommu", "on|off", set_vsock_iommu},
+	{"loop", "shared|own", set_vsock_loop},
 	{"reserved", "START-END:msi|reserved", set_vsock_reserved},
 };
 

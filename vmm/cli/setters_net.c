@@ -255,6 +255,11 @@ static int set_net_reserved(struct settings *s, const char *value,
 	return setters_add_reserved(s, value, &new_net(s)->reserved, err);
 }
 
+static int set_net_loop(struct settings *s, const char *value, struct err *err)
+{
+	return setters_read_loop(value, &new_net(s)->own_loop, err);
+}
+
 static int set_net_passt(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &new_net(s)->program, err);
@@ -275,6 +280,7 @@ const struct option_key net_keys[NET_KEYS] = {
 	{"queues", "N", set_net_queues},
 	{"vhost", "on|off|auto", set_net_vhost},
 	{"iommu", "on|off", set_net_iommu},
+	{"loop", "shared|own", set_net_loop},
 	{"reserved", "START-END:msi|reserved", set_net_reserved},
 	{"passt", "FILE", set_net_passt},
 };

@@ -115,6 +115,7 @@ struct mach_share {
 	bool readonly;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
+	bool own_loop;	    /* a thread for it; else the machine's */
 	const char *server; /* virtiofsd; NULL: the one installed */
 };
 
@@ -151,6 +152,7 @@ struct mach_net {
 	unsigned nforwards;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
+	bool own_loop;	     /* a thread for it; else the machine's */
 	const char *program; /* passt; NULL: the one installed */
 };
 
@@ -160,6 +162,7 @@ struct mach_vsock {
 	uint32_t cid;
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
+	bool own_loop; /* a thread for it; else the machine's */
 };
 
 struct mach_config {

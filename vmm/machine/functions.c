@@ -318,6 +318,17 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 					 : plug(m, f, err);
 }
 
+/* A loop for all of the device. */
+static int own_loop(struct mach_func *f, struct virtio_dev_env *env,
+		    struct err *err)
+{
+	int r = own_loops_init(&f->loops, 1, err);
+
+	if (r == 0)
+		env->loop = f->loops.loops[0];
+	return r;
+}
+
 static int add_share(struct mach *m, unsigned index, struct err *err)
 {
 	const struct mach_share *s = &m->config.shares[index];
@@ -341,8 +352,15 @@ static int add_share(struct mach *m, unsigned index, struct err *err)
 	if (r < 0)
 		return r;
 	env = env_of(m, f);
-	r = fs_new(&f->dev, &env, &config, err);
-	return r < 0 ? r : plug(m, f, err);
+	if (s->own_loop)
+		r = own_loop(f, &env, err);
+	if (r == 0)
+		r = fs_new(&f->dev, &env, &config, err);
+	if (r < 0) {
+		own_loops_fini(&f->loops);
+		return r;
+	}
+	return plug(m, f, err);
 }
 
 static int add_net(struct mach *m, unsigned index, struct err *err)
@@ -365,8 +383,12 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 	mach_net_config(&config, forwards, n, index);
 	config.plan = m->flags & MACH_PLAN_ONLY;
 	env = env_of(m, f);
-	r = net_new(&f->dev, &env, &config, err);
+	if (n->own_loop)
+		r = own_loop(f, &env, err);
+	if (r == 0)
+		r = net_new(&f->dev, &env, &config, err);
 	if (r < 0) {
+		own_loops_fini(&f->loops);
 		err_prefix(err, "--net");
 		return r;
 	}
@@ -393,10 +415,16 @@ static int add_vsock(struct mach *m, struct err *err)
 	if (r < 0)
 		return r;
 	env = env_of(m, f);
-	r = vsock_new(&f->dev, &env, &config, err);
-	if (r < 0)
+	if (m->config.vsock.own_loop)
+		r = own_loop(f, &env, err);
+	if (r == 0)
+		r = vsock_new(&f->dev, &env, &config, err);
+	if (r < 0) {
+		own_loops_fini(&f->loops);
 		err_prefix(err, "--vsock");
-	return r < 0 ? r : plug(m, f, err);
+		return r;
+	}
+	return plug(m, f, err);
 }
 
 static int add_balloon(struct mach *m, struct err *err)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# A tap: HTTP and iperf3 on the host, both ways; offloads, two queues.
+# A tap: HTTP and iperf3 on the host, both ways; offloads, two queues, a thread of
+# its own.
 
 make_stream data "${MOAT_NET_SIZE:-8M}"
 export HOST_REPEATS=$stream_repeats
 root=/
 wrapper=("$GUEST_FILES/../host-net.sh" data.img)
-launch -v --cpus 2 --rw . --net tap=moat0,queues=2,address=192.168.77.2/24,gateway=192.168.77.1 -- \
+launch -v --cpus 2 --rw . --net tap=moat0,queues=2,loop=own,address=192.168.77.2/24,gateway=192.168.77.1 -- \
 	bash "$GUEST_FILES/net.sh" 192.168.77.1 "$PWD/data.img" "$stream_repeats" 'ls -d /sys/class/net/eth0/queues/rx-1'
 ended_with 0
 out_is "$stream_sum

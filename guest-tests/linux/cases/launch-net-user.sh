@@ -5,7 +5,7 @@ make_stream data "${MOAT_NET_SIZE:-8M}"
 export HOST_FETCHES=http://127.0.0.1:8080/hello HOST_REPEATS=$stream_repeats
 root=/
 wrapper=("$GUEST_FILES/../host-net.sh" data.img)
-launch -v --rw . --net user,hostfwd=tcp:8080:80 -- bash "$GUEST_FILES/net.sh" 10.0.2.2 "$PWD/data.img" "$stream_repeats" '
+launch -v --rw . --net user,loop=own,hostfwd=tcp:8080:80 -- bash "$GUEST_FILES/net.sh" 10.0.2.2 "$PWD/data.img" "$stream_repeats" '
 	cat /etc/resolv.conf
 	echo from-the-guest >/tmp/hello
 	busybox httpd -p 80 -h /tmp

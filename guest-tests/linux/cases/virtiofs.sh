@@ -31,7 +31,7 @@ mkdir inside outside readonly
 for share in inside outside readonly; do
 	make_disk $share/data 300K
 done
-boot --iommu on --fs inside,tag=inside --fs outside,tag=outside,iommu=off --fs readonly,tag=readonly,ro=on
+boot --iommu on --fs inside,tag=inside,loop=own --fs outside,tag=outside,iommu=off --fs readonly,tag=readonly,ro=on
 for share in inside outside readonly; do
 	told_is sum-$share "$(sum_of $share/data)"
 done

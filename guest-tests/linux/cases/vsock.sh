@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# Sockets between guest and host carry megabytes both ways, behind the IOMMU.
+# Sockets between guest and host carry megabytes both ways, behind the IOMMU, by a
+# thread of their own.
 
 guest() {
 	check "there is a vsock device" soon [ -e /dev/vsock ]
@@ -23,16 +24,19 @@ cat >around <<END
 server=\$!
 (until "$GUEST_TALK" copy unix:/tmp/v "CONNECT 77" <host.img >back.img 2>client.errors; do sleep 0.3; done) &
 client=\$!
+(until grep -qsx vsock /proc/[0-9]*/task/*/comm; do sleep 0.3; done; touch thread) &
+looker=\$!
 "\$@"
 status=\$?
-kill \$server \$client 2>/dev/null
+kill \$server \$client \$looker 2>/dev/null
 [ ! -e /tmp/v ] || touch left
 rm -f /tmp/v_52
 exit \$status
 END
 wrapper=(sh around)
-boot --iommu on --vsock /tmp/v,cid=7
+boot --iommu on --vsock /tmp/v,cid=7,loop=own
 told_is group DMA-FQ
 cmp -s host.img back.img || fail "the guest's echo is not what the host sent"
+[ -e thread ] || fail "there was no thread of that name"
 [ ! -e left ] || fail "the socket is still there"
 iommu_was_used

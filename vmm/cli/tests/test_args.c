@@ -355,6 +355,22 @@ START_TEST(a_server_may_have_the_guests_memory)
 }
 END_TEST
 
+START_TEST(devices_have_a_loop_of_their_own_on_request)
+{
+	good("--disk", "a,loop=own", "--disk", "b", "--fs", "d,tag=t,loop=own",
+	     "--net", "user,loop=own", "--net", "tap=t0,loop=shared", "--vsock",
+	     "v,loop=own");
+	ck_assert(s.machine.disks[0].own_loops);
+	ck_assert(!s.machine.disks[1].own_loops);
+	ck_assert(s.machine.shares[0].own_loop);
+	ck_assert(s.machine.nets[0].own_loop);
+	ck_assert(!s.machine.nets[1].own_loop);
+	ck_assert(s.machine.vsock.own_loop);
+	bad("--vsock 'v,loop=two': loop 'two': expected shared or own",
+	    "--vsock", "v,loop=two");
+}
+END_TEST
+
 START_TEST(last_vsock_counts)
 {
 	good("--vsock", "/tmp/v");
@@ -753,6 +769,7 @@ int main(void)
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, a_server_may_have_the_network);
 	tcase_add_test(tc, a_server_may_have_the_guests_memory);
+	tcase_add_test(tc, devices_have_a_loop_of_their_own_on_request);
 	tcase_add_test(tc, last_vsock_counts);
 	tcase_add_test(tc, vsock_without_a_path_is_refused);
 	tcase_add_test(tc, vsock_is_a_path_and_a_cid);

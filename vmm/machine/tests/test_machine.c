@@ -690,7 +690,8 @@ START_TEST(reserved_ranges_that_collide_are_refused)
 	assert_refused(EINVAL, "--fs '/tmp': reserved ranges, but the device "
 			       "is outside the IOMMU");
 	config.nshares = 0;
-	config.vsock = (struct mach_vsock){"v", 3, MACH_AUTO, low};
+	config.vsock = (struct mach_vsock){
+		.path = "v", .cid = 3, .iommu = MACH_AUTO, .reserved = low};
 	assert_refused(EINVAL, "--vsock: reserved ranges, but the device is "
 			       "outside the IOMMU");
 	config.vsock.path = NULL;
