@@ -255,6 +255,73 @@ START_TEST(slow_reader_costs_the_guest_its_credit_alone)
 }
 END_TEST
 
+static struct vsock_conn *only_conn(void)
+{
+	return container_of(r.v->conns.next, struct vsock_conn, node);
+}
+
+static bool has_passed_some_on(void *arg)
+{
+	return only_conn()->len < *(const uint32_t *)arg;
+}
+
+/* All that the socket takes, and after that the whole promise. */
+static uint32_t send_all_that_is_allowed(void)
+{
+	static uint8_t data[16384];
+	uint32_t sent = 0, waiting;
+
+	do {
+		fill(data, sizeof(data), sent);
+		rig_send(&r, VSOCK_OP_RW, 0, data, sizeof(data));
+		sent += (uint32_t)sizeof(data);
+		fix_lock(&r.f);
+		waiting = only_conn()->len;
+		fix_unlock(&r.f);
+	} while (waiting + sizeof(data) <= VSOCK_BUF_ALLOC);
+	return sent;
+}
+
+/* The guest has closed, and the host reads on: that is no matter of seconds. */
+START_TEST(reader_that_goes_on_has_its_time)
+{
+	static uint8_t data[16384];
+	struct rig_packet p;
+	uint32_t sent, waiting, at = 0;
+	uint64_t soon;
+
+	up(_i);
+	fd = rig_connect(&r, server);
+	sent = send_all_that_is_allowed();
+	rig_send(&r, VSOCK_OP_SHUTDOWN, VSOCK_SHUTDOWN_BOTH, NULL, 0);
+	do
+		rig_recv(&r, &p);
+	while (le16_get(p.h.op) != VSOCK_OP_RST);
+	fix_lock(&r.f);
+	ck_assert_int_eq(only_conn()->state, CONN_LINGERING);
+	soon = only_conn()->deadline_ms -= 1000;
+	waiting = only_conn()->len;
+	fix_unlock(&r.f);
+	/* Less than what waits, so that something is left. */
+	for (; at + 4 * sizeof(data) < waiting; at += (uint32_t)sizeof(data)) {
+		ck_assert_uint_eq(rig_read(fd, data, sizeof(data)),
+				  sizeof(data));
+		check_bytes(data, sizeof(data), at);
+	}
+	fix_until(&r.f, has_passed_some_on, &waiting);
+	fix_lock(&r.f);
+	ck_assert_uint_gt(only_conn()->deadline_ms, soon);
+	fix_unlock(&r.f);
+	for (; at < sent; at += (uint32_t)sizeof(data)) {
+		ck_assert_uint_eq(rig_read(fd, data, sizeof(data)),
+				  sizeof(data));
+		check_bytes(data, sizeof(data), at);
+	}
+	ck_assert_uint_eq(rig_read(fd, data, 1), 0);
+	down();
+}
+END_TEST
+
 START_TEST(more_than_was_promised_resets_the_connection)
 {
 	static uint8_t data[65536];
@@ -404,6 +471,7 @@ int main(void)
 	ADD(host_that_closes_first_loses_nothing);
 	ADD(guest_without_buffers_gets_its_bytes_later);
 	ADD(slow_reader_costs_the_guest_its_credit_alone);
+	ADD(reader_that_goes_on_has_its_time);
 	ADD(more_than_was_promised_resets_the_connection);
 	ADD(credit_request_is_answered);
 	ADD(sender_hears_of_its_credit_without_asking);

@@ -223,6 +223,9 @@ static void flush(struct vsock_conn *c)
 		free_buf(c);
 	count(c, 0, (uint32_t)n);
 	pass_end(c);
+	/* Who reads on may take its time. */
+	if (n > 0 && c->state == CONN_LINGERING)
+		c->ops->waits(c);
 }
 
 void conn_peer_shutdown(struct vsock_conn *c, unsigned flags)

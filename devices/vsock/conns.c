@@ -11,6 +11,9 @@
 
 /* Of a connection that is not open yet, or not quite closed. */
 #define TIMEOUT_MS 5000
+/* Of bytes that the host does not take, of a connection that the guest has
+ * closed.  They are bounded otherwise; this ends what nobody will ever read. */
+#define LINGER_MS 60000
 /* How often the clock looks; a busy server of the host is asked again. */
 #define TICK_MS	     100
 #define DIAL_TICK_MS 10
@@ -76,7 +79,8 @@ static void remember_deadline(struct vsock_conn *c)
 {
 	struct vsock *v = owner(c);
 
-	c->deadline_ms = (uint64_t)socket_now_ms() + TIMEOUT_MS;
+	c->deadline_ms = (uint64_t)socket_now_ms() +
+			 (c->state == CONN_LINGERING ? LINGER_MS : TIMEOUT_MS);
 	list_remove(&c->timed_node);
 	list_append(&v->timed, &c->timed_node);
 	vsock_tick_soon(v);
