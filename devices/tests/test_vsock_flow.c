@@ -322,6 +322,57 @@ START_TEST(reader_that_goes_on_has_its_time)
 }
 END_TEST
 
+/* Of the newest connection. */
+static uint32_t allowed(void)
+{
+	struct vsock_credit k;
+
+	fix_lock(&r.f);
+	k = container_of(r.v->conns.prev, struct vsock_conn, node)->credit;
+	fix_unlock(&r.f);
+	return k.alloc - (k.received - k.forwarded);
+}
+
+/* Nobody reads, and the guest sends what it may: that is kept, too. */
+START_TEST(promises_of_many_connections_are_kept)
+{
+	enum { MANY = 400 };
+	static uint8_t data[65536];
+	static int fds[MANY];
+	struct rig_packet p;
+	uint64_t waiting;
+
+	up(_i);
+	for (unsigned i = 0; i < MANY; i++) {
+		uint32_t n;
+
+		r.guest_port++;
+		rig_send(&r, VSOCK_OP_REQUEST, 0, NULL, 0);
+		fds[i] = rig_accept(server);
+		do {
+			rig_recv(&r, &p);
+			ck_assert_msg(le16_get(p.h.op) != VSOCK_OP_RST,
+				      "after %u connections", i);
+		} while (le16_get(p.h.op) != VSOCK_OP_RESPONSE);
+		while ((n = (uint32_t)min_u64(allowed(), sizeof(data))))
+			rig_send(&r, VSOCK_OP_RW, 0, data, n);
+	}
+	fix_lock(&r.f);
+	ck_assert_uint_eq(r.v->refused, 0);
+	ck_assert_uint_eq(r.v->nconns, MANY);
+	waiting = r.v->waiting;
+	fix_unlock(&r.f);
+	ck_assert_uint_le(waiting, VSOCK_WAITING_MAX);
+	for (unsigned i = 0; i < MANY; i++)
+		close(fds[i]);
+	rig_start(&r);
+	rig_post(&r, RIG_BUFFERS);
+	fd = rig_connect(&r, server);
+	ck_assert_uint_eq(allowed(), VSOCK_BUF_ALLOC);
+	down();
+}
+END_TEST
+
 START_TEST(more_than_was_promised_resets_the_connection)
 {
 	static uint8_t data[65536];
@@ -472,6 +523,7 @@ int main(void)
 	ADD(guest_without_buffers_gets_its_bytes_later);
 	ADD(slow_reader_costs_the_guest_its_credit_alone);
 	ADD(reader_that_goes_on_has_its_time);
+	ADD(promises_of_many_connections_are_kept);
 	ADD(more_than_was_promised_resets_the_connection);
 	ADD(credit_request_is_answered);
 	ADD(sender_hears_of_its_credit_without_asking);

@@ -239,7 +239,7 @@ int rig_connect(struct rig *r, int server)
 	rig_send(r, VSOCK_OP_REQUEST, 0, NULL, 0);
 	fd = rig_accept(server);
 	rig_expect(r, VSOCK_OP_RESPONSE, &p);
-	ck_assert_uint_eq(le32_get(p.h.buf_alloc), VSOCK_BUF_ALLOC);
+	ck_assert_uint_ge(le32_get(p.h.buf_alloc), VSOCK_BUF_LEAST);
 	ck_assert_uint_eq(le32_get(p.h.src_cid), VSOCK_CID_HOST);
 	return fd;
 }

@@ -12,8 +12,6 @@
 
 #include "devices/vsock/wire.h"
 
-#define CAP_MIN 4096u
-
 /*
  * The watch.  Its events are what can be used now: a socket with bytes for a
  * guest that has no buffer, or no credit, would keep the loop busy.
@@ -110,7 +108,7 @@ static void host_gone(struct vsock_conn *c)
 /* Room for @len more, the ring laid out from 0.  Return: 0, -ENOBUFS. */
 static int make_room(struct vsock_conn *c, uint32_t len)
 {
-	uint32_t cap = c->cap ? c->cap : CAP_MIN, first;
+	uint32_t cap = c->cap ? c->cap : VSOCK_BUF_LEAST, first;
 	uint8_t *buf;
 
 	while (cap < c->len + len)
@@ -347,7 +345,8 @@ int conn_adopt(struct vsock_conn *c, struct loop *loop, pthread_mutex_t *lock,
 }
 
 struct vsock_conn *conn_new(const struct vsock_conn_ops *ops, void *owner,
-			    uint64_t *waiting, enum conn_state state)
+			    uint64_t *waiting, uint32_t promise,
+			    enum conn_state state)
 {
 	struct vsock_conn *c = calloc(1, sizeof(*c));
 
@@ -358,7 +357,7 @@ struct vsock_conn *conn_new(const struct vsock_conn_ops *ops, void *owner,
 	c->waiting = waiting;
 	c->state = state;
 	c->fd = -1;
-	c->credit.alloc = VSOCK_BUF_ALLOC;
+	c->credit.alloc = promise;
 	list_init(&c->node);
 	list_init(&c->hash_node);
 	list_init(&c->send_node);

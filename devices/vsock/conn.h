@@ -22,7 +22,9 @@
 #include "core/loop.h"
 #include "devices/vsock/credit.h"
 
+/* What one is promised: a power of two. */
 #define VSOCK_BUF_ALLOC KIB(256)
+#define VSOCK_BUF_LEAST KIB(2)
 /* Waiting bytes of all connections of a device together. */
 #define VSOCK_WAITING_MAX MIB(64)
 
@@ -94,9 +96,14 @@ struct vsock_conn {
  * runs the loop any more.
  */
 
-/* Return: zeroed but for what is given, lists included; NULL: no memory. */
+/*
+ * @promise: bytes that it takes from the guest and keeps for the host
+ *
+ * Return: zeroed but for what is given, lists included; NULL: no memory.
+ */
 struct vsock_conn *conn_new(const struct vsock_conn_ops *ops, void *owner,
-			    uint64_t *waiting, enum conn_state state);
+			    uint64_t *waiting, uint32_t promise,
+			    enum conn_state state);
 /* It has been closed. */
 void conn_free(struct vsock_conn *c);
 /* Closes the socket, if there is one. */

@@ -21,6 +21,11 @@
 #define DIALS_MAX 16
 #define MS_IN_NS  UINT64_C(1000000)
 
+/* What is promised beyond the least, all connections together; and who comes
+ * gets at most such a share of what is left of it. */
+#define PROMISES_MAX MIB(32)
+#define SHARES	     32
+
 static struct vsock *owner(const struct vsock_conn *c)
 {
 	return c->owner;
@@ -186,15 +191,38 @@ void vsock_reset_add(struct vsock *v, const struct vsock_reset *r)
  * Their life.
  */
 
+/*
+ * A promise is kept even if no host reads: then it is memory.  The least is
+ * there for all, of the rest each gets a share of what is left.
+ */
+static uint32_t next_promise(const struct vsock *v)
+{
+	const uint64_t share = (PROMISES_MAX - v->promised) / SHARES;
+	uint32_t n = VSOCK_BUF_ALLOC;
+
+	static_assert(PROMISES_MAX + VSOCK_CONNS_MAX * VSOCK_BUF_LEAST <=
+			      VSOCK_WAITING_MAX,
+		      "");
+	while (n > VSOCK_BUF_LEAST && n > share)
+		n /= 2;
+	return n;
+}
+
+static uint64_t beyond_least(const struct vsock_conn *c)
+{
+	return c->credit.alloc - VSOCK_BUF_LEAST;
+}
+
 struct vsock_conn *vsock_conn_make(struct vsock *v, enum conn_state state)
 {
 	struct vsock_conn *c;
 
 	if (v->nconns + v->ndead >= VSOCK_CONNS_MAX)
 		return NULL;
-	c = conn_new(&conn_ops, v, &v->waiting, state);
+	c = conn_new(&conn_ops, v, &v->waiting, next_promise(v), state);
 	if (!c)
 		return NULL;
+	v->promised += beyond_least(c);
 	v->nconns++;
 	list_append(&v->conns, &c->node);
 	if (state != CONN_OPEN)
@@ -212,6 +240,7 @@ void vsock_conn_drop(struct vsock_conn *c)
 	list_remove(&c->timed_node);
 	list_remove(&c->node);
 	list_append(&v->dead, &c->node);
+	v->promised -= beyond_least(c);
 	v->nconns--;
 	v->ndead++;
 	vsock_tick_soon(v);

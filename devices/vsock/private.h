@@ -5,9 +5,9 @@
  * connections, and time).
  *
  * Bounded: connections by VSOCK_CONNS_MAX, bytes that wait by
- * VSOCK_WAITING_MAX, answers to packets that belong to no connection by
- * VSOCK_RESETS_MAX; when these are full no packet is taken from the guest
- * until it has made room.   [virtio 1.2, 5.10.6.1]
+ * VSOCK_WAITING_MAX (no more is promised), answers to packets that belong to
+ * no connection by VSOCK_RESETS_MAX; when these are full no packet is taken
+ * from the guest until it has made room.   [virtio 1.2, 5.10.6.1]
  */
 #ifndef MOAT_DEVICES_VSOCK_PRIVATE_H
 #define MOAT_DEVICES_VSOCK_PRIVATE_H
@@ -48,6 +48,7 @@ struct vsock {
 	struct loop_timer timer;
 	uint64_t tick_ms;	  /* the timer is set to it; 0: it is not */
 	uint64_t waiting;	  /* bytes of their buffers */
+	uint64_t promised;	  /* of them, at most, beyond the least */
 	uint64_t opened, refused; /* counted */
 	struct vsock_reset resets[VSOCK_RESETS_MAX];
 	unsigned first_reset, nresets;
