@@ -14,6 +14,9 @@
 
 #define PRELOAD_MAX 0xfffffu
 
+/* A stage that only begins again, and that nobody sees, lasts this at least. */
+#define FREERUN_NS UINT64_C(10000000)
+
 /* What has to come before each write of the others. */
 static const uint64_t magic[] = {0x80, 0x86};
 
@@ -30,8 +33,10 @@ static void begin(struct watchdog *w, enum watchdog_stage stage)
 	/* None at all would be none of the guest's time. */
 	const uint64_t ticks = max_u64(w->preload[stage == WATCHDOG_SECOND], 1);
 
+	const uint64_t least = w->lock & WATCHDOG_LOCK_FREERUN ? FREERUN_NS : 0;
+
 	w->stage = stage;
-	loop_timer_set(&w->timer, tick_ns(w, ticks));
+	loop_timer_set(&w->timer, max_u64(tick_ns(w, ticks), least));
 }
 
 static void rest(struct watchdog *w)

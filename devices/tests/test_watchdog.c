@@ -130,6 +130,22 @@ static bool has_ms(uint64_t ms)
 	return left_ms <= ms && left_ms > ms * 3 / 4;
 }
 
+/* The shortest stage, again and again, is no work for the host. */
+START_TEST(timer_that_runs_freely_takes_its_time)
+{
+	struct itimerspec left;
+
+	set_stages(0, 0);
+	pthread_mutex_lock(&lock);
+	watchdog_set_config(&w, WATCHDOG_CONFIG_FAST);
+	watchdog_set_lock(&w, WATCHDOG_LOCK_ENABLE | WATCHDOG_LOCK_FREERUN);
+	w.timer.fn(&w.timer);
+	ck_assert_int_eq(timerfd_gettime(w.timer.watch.fd, &left), 0);
+	pthread_mutex_unlock(&lock);
+	ck_assert_int_ge(left.it_value.tv_nsec, 1000000);
+}
+END_TEST
+
 START_TEST(each_stage_has_its_own_time)
 {
 	set_stages(100 << 10, 500 << 10);
@@ -359,6 +375,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, each_stage_has_its_own_time);
+	tcase_add_test(t, timer_that_runs_freely_takes_its_time);
 	tcase_add_test(t, enabling_it_once_more_does_not_feed_it);
 	tcase_add_test(t, a_reset_ends_the_wait_and_forgets_all_settings);
 	tcase_add_test(t, a_watchdog_that_nobody_enabled_rests);
