@@ -198,6 +198,14 @@ fail:
 	return r;
 }
 
+bool blk_image_reaches(const struct blk_image *im, uint64_t end)
+{
+	struct stat st;
+
+	return im->device || fstat(im->fd, &st) < 0 ||
+	       (uint64_t)st.st_size >= end;
+}
+
 const char *blk_image_looks_like(const struct blk_image *im)
 {
 	static const struct {

@@ -45,6 +45,8 @@ const char *blk_image_looks_like(const struct blk_image *im);
 /* May [at, at + len) of the image move past the page cache? */
 bool blk_image_aligned(const struct blk_image *im, uint64_t at,
 		       const struct iovec *iov, unsigned niov);
+/* Is the file so long, now?  A device is what it was. */
+bool blk_image_reaches(const struct blk_image *im, uint64_t end);
 /* Accepts what blk_image_open() failed on, or an fd of -1. */
 void blk_image_close(struct blk_image *im);
 

@@ -216,11 +216,13 @@ static bool not_supported(int64_t result)
 /* Who cannot discard need not; zeros have to be there. */
 static bool range_done(struct blk_req *r, int64_t result)
 {
-	if (result >= 0)
-		return next_range(r);
-	if (!not_supported(result))
+	if (result < 0 && !not_supported(result))
 		return end_with(r, BLK_S_IOERR);
 	if (r->type == BLK_T_DISCARD)
+		return next_range(r);
+	/* A file that has shrunk is made longer by a write alone. */
+	if (result >= 0 &&
+	    blk_image_reaches(&r->disk->image, r->io.at + r->io.len))
 		return next_range(r);
 	r->clearing = true;
 	r->at = r->io.at;

@@ -908,6 +908,19 @@ START_TEST(image_that_shrinks_gives_errors)
 	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 20, at, 512), BLK_S_OK);
 	blk_assert_memory(&f, at, 9, 1);
 	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 21, at, 512), BLK_S_IOERR);
+	for (uint32_t unmap = 0; unmap < 2; unmap++) {
+		const uint64_t sector = 40 + 20 * unmap;
+
+		ck_assert_uint_eq(blk_range(&f, BLK_T_WRITE_ZEROES, sector, 8,
+					    unmap * BLK_RANGE_UNMAP),
+				  BLK_S_OK);
+		ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, sector, at, 4096),
+				  BLK_S_OK);
+		blk_assert_zeros(&f, sector, 8);
+	}
+	/* A discard is not what makes it longer. */
+	ck_assert_uint_eq(blk_range(&f, BLK_T_DISCARD, 80, 8, 0), BLK_S_OK);
+	ck_assert_uint_eq(blk_rw(&f, BLK_T_IN, 80, at, 512), BLK_S_IOERR);
 	blk_fix_down(&f);
 }
 END_TEST
