@@ -3,8 +3,9 @@
  * fs.h - virtio-fs: a directory of the host, served by virtiofsd.
  * [virtio 1.2, 5.11]
  *
- * moat starts the server, confines it and ends it.  If it dies first, every
- * request fails with ENOTCONN from then on, and nobody waits.
+ * moat starts the server, confines it and ends it; or it is somebody else's,
+ * and listens at a socket.  If it goes first, every request fails with ENOTCONN
+ * from then on, and nobody waits.
  */
 #ifndef MOAT_DEVICES_FS_H
 #define MOAT_DEVICES_FS_H
@@ -21,6 +22,7 @@ struct fs_config {
 	const char *path;   /* a directory */
 	const char *server; /* the program; NULL: the one that is installed */
 	bool readonly;
+	const char *socket;   /* of a server, in the place of these three */
 	unsigned patience_ms; /* VHU_PATIENCE_MS is meant by 0 */
 	bool plan;	      /* make the device only: nothing is started */
 };
@@ -28,7 +30,7 @@ struct fs_config {
 /*
  * fs_new - the device, and its server.  Wants env->loop.
  *
- * Return: 0; -errno with a sentence that names the directory.
+ * Return: 0; -errno with a sentence that names the directory or the socket.
  */
 int fs_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	   const struct fs_config *config, struct err *err);

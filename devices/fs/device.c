@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "devices/fs/server.h"
 #include "devices/fs/wire.h"
+#include "devices/vhost_user/dial.h"
 #include "devices/vhost_user/frontend.h"
 
 #define HIPRIO_SIZE 128
@@ -33,7 +34,8 @@ struct fs {
 	struct vhu vhu;
 	struct child server;
 	struct loop_watch output; /* of the server */
-	char *path;		  /* as the user wrote it */
+	char *server_name; /* "the server of 'PATH'", "... at 'SOCKET'" */
+	bool ours;	   /* the server is */
 };
 
 static struct fs *to_fs(struct virtio_dev *d)
@@ -78,15 +80,15 @@ static void fs_lost(struct vhu *u, const char *why)
 	}
 	loop_watch_del(&f->output);
 	child_stop(&f->server, 0);
-	log_err("%s: the server of '%s' %s%s%s; what the guest does there "
-		"fails from now on",
-		f->dev.name, f->path, why, how[0] ? ", " : "", how);
+	log_err("%s: %s %s%s%s; what the guest does there fails from now on",
+		f->dev.name, f->server_name, why, how[0] ? ", " : "", how);
 }
 
 /*
  * Linux' overlayfs opens all that is below it with O_NOATIME, which is the
  * right of a file's owner; a server in a user namespace owns only what is the
- * user's.  Newer servers leave the flag out by themselves.
+ * user's.  Newer servers leave the flag out by themselves; one that is not ours
+ * gets what the guest has sent.
  */
 static size_t fs_front(struct vhu *u, struct vq_chain *c,
 		       uint8_t front[VHU_FRONT_MAX])
@@ -100,9 +102,8 @@ static size_t fs_front(struct vhu *u, struct vq_chain *c,
 	uint32_t op, flags;
 
 	static_assert(sizeof(in) <= VHU_FRONT_MAX, "it fits");
-	(void)u;
 	c->in = start;
-	if (r < 0)
+	if (r < 0 || !of_vhu(u)->ours)
 		return 0;
 	op = le32_get(in.header.opcode);
 	flags = le32_get(in.open.flags);
@@ -162,7 +163,7 @@ static void fs_free(struct virtio_dev *d)
 	vhu_fini(&f->vhu);
 	virtio_dev_fini(d);
 	child_stop(&f->server, GRACE_MS);
-	free(f->path);
+	free(f->server_name);
 	free(f);
 }
 
@@ -179,6 +180,18 @@ static const struct virtio_dev_ops fs_ops = {
 /*
  * Birth.
  */
+
+static int set_name(struct fs *f, const struct fs_config *config,
+		    struct err *err)
+{
+	f->ours = !config->socket;
+	if (asprintf(&f->server_name,
+		     f->ours ? "the server of '%s'" : "the server at '%s'",
+		     f->ours ? config->path : config->socket) >= 0)
+		return 0;
+	f->server_name = NULL;
+	return err_set(err, ENOMEM, "no memory");
+}
 
 static int make(struct fs **ret_f, const struct virtio_dev_env *env,
 		const struct fs_config *config, struct err *err)
@@ -199,12 +212,12 @@ static int make(struct fs **ret_f, const struct virtio_dev_env *env,
 	if (!f)
 		return err_set(err, ENOMEM, "%s: no memory", env->name);
 	child_init(&f->server);
-	f->path = strdup(config->path);
-	r = f->path ? virtio_dev_init(&f->dev, &fs_ops, env, 0, sizes,
-				      ARRAY_SIZE(sizes), sizeof(w), err)
-		    : err_set(err, ENOMEM, "%s: no memory", env->name);
+	r = set_name(f, config, err);
+	if (r == 0)
+		r = virtio_dev_init(&f->dev, &fs_ops, env, 0, sizes,
+				    ARRAY_SIZE(sizes), sizeof(w), err);
 	if (r < 0) {
-		free(f->path);
+		free(f->server_name);
 		free(f);
 		return r;
 	}
@@ -223,9 +236,7 @@ static int connect_to(struct fs *f, int fd, unsigned timeout_ms,
 	struct err what = {0};
 	int r = vhu_connect(&f->vhu, fd, &wants, timeout_ms, &what);
 
-	return r < 0 ? err_set(err, -r, "the server of '%s' %s", f->path,
-			       what.msg)
-		     : 0;
+	return r < 0 ? err_set(err, -r, "%s %s", f->server_name, what.msg) : 0;
 }
 
 int fs_new_on(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
@@ -281,8 +292,8 @@ static int serve(struct fs *f, const struct fs_config *config, struct err *err)
 		/* What it says itself is nearer to the cause. */
 		(void)child_ended(&f->server, GRACE_MS);
 		child_explain(&f->server, how, sizeof(how));
-		return err_set(err, -r, "the server of '%s' %s, %s",
-			       config->path, what.msg, how);
+		return err_set(err, -r, "%s %s, %s", f->server_name, what.msg,
+			       how);
 	}
 	f->output.fn = on_output;
 	f->output.lock = &f->dev.lock;
@@ -292,18 +303,32 @@ static int serve(struct fs *f, const struct fs_config *config, struct err *err)
 		     : 0;
 }
 
+/* A server of somebody else's. */
+static int reach(struct fs *f, const struct fs_config *config, struct err *err)
+{
+	int fd, r = vhu_dial(config->socket, &fd, err);
+
+	if (r == -ENAMETOOLONG)
+		return r;
+	if (r < 0)
+		return err_errno(err, -r, "'%s': no server there",
+				 config->socket);
+	return connect_to(f, fd, VHU_SETUP_MS, err);
+}
+
 int fs_new(struct virtio_dev **ret_d, const struct virtio_dev_env *env,
 	   const struct fs_config *config, struct err *err)
 {
 	struct fs *f;
-	int r = check_path(config->path, err);
+	int r = config->socket ? 0 : check_path(config->path, err);
 
 	if (r == 0)
 		r = make(&f, env, config, err);
 	if (r < 0)
 		return r;
 	if (!config->plan)
-		r = serve(f, config, err);
+		r = config->socket ? reach(f, config, err)
+				   : serve(f, config, err);
 	if (r < 0) {
 		fs_free(&f->dev);
 		return r;

@@ -178,6 +178,39 @@ START_TEST(bytes_go_out_and_come_back)
 }
 END_TEST
 
+/* A file or directory is opened.  Return: the flags that the server sees; the
+ * rest is as it was sent. */
+static uint32_t seen_flags(uint64_t unique, uint32_t opcode, uint32_t flags)
+{
+	struct {
+		struct fuse_in_header_wire header;
+		struct fuse_open_in_wire open;
+		uint8_t more[16];
+	} sent = {.header = {.len = le32_put(64),
+			     .opcode = le32_put(opcode),
+			     .unique = le64_put(unique),
+			     .nodeid = le64_put(77)},
+		  .open = {.flags = le32_put(flags), .open_flags = le32_put(5)},
+		  .more = "and more"},
+	  seen;
+	const struct vqd_buf bufs[] = {request(RQ, unique, 64), room(RQ, 32)};
+	uint32_t head, len;
+
+	vqd_write(&f.drv[RQ], bufs[0].at, &sent, sizeof(sent));
+	(void)vqd_add(&f.drv[RQ], bufs, 2);
+	fix_kick(&f, RQ);
+	take(RQ);
+	ck_assert_uint_eq(fb_gather(req.out, req.nout, (void *)&seen,
+				    sizeof(seen)),
+			  sizeof(seen));
+	sent.open.flags = seen.open.flags;
+	ck_assert_mem_eq(&seen, &sent, sizeof(sent));
+	fb_push(&b, RQ, req.head, 32);
+	fix_wait(&f, RQ, &head, &len);
+	ck_assert_uint_eq(len, 32);
+	return le32_get(seen.open.flags);
+}
+
 /* Overlayfs opens with that, and a server without privileges may not. */
 START_TEST(files_are_opened_without_noatime)
 {
@@ -191,37 +224,10 @@ START_TEST(files_are_opened_without_noatime)
 	};
 
 	up(_i, FEATURES);
-	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct {
-			struct fuse_in_header_wire header;
-			struct fuse_open_in_wire open;
-			uint8_t more[16];
-		} sent = {.header = {.len = le32_put(64),
-				     .opcode = le32_put(cases[i].opcode),
-				     .unique = le64_put(i),
-				     .nodeid = le64_put(77)},
-			  .open = {.flags = le32_put(cases[i].flags),
-				   .open_flags = le32_put(5)},
-			  .more = "and more"},
-		  seen;
-		const struct vqd_buf bufs[] = {request(RQ, i, 64),
-					       room(RQ, 32)};
-		uint32_t head, len;
-
-		vqd_write(&f.drv[RQ], bufs[0].at, &sent, sizeof(sent));
-		(void)vqd_add(&f.drv[RQ], bufs, 2);
-		fix_kick(&f, RQ);
-		take(RQ);
-		ck_assert_uint_eq(fb_gather(req.out, req.nout, (void *)&seen,
-					    sizeof(seen)),
-				  sizeof(seen));
-		ck_assert_uint_eq(le32_get(seen.open.flags), cases[i].seen);
-		sent.open.flags = seen.open.flags;
-		ck_assert_mem_eq(&seen, &sent, sizeof(sent));
-		fb_push(&b, RQ, req.head, 32);
-		fix_wait(&f, RQ, &head, &len);
-		ck_assert_uint_eq(len, 32);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_uint_eq(seen_flags(i, cases[i].opcode,
+					     cases[i].flags),
+				  cases[i].seen);
 	ck_assert_uint_eq(fix_holds(&f), 0);
 	down();
 }
@@ -780,6 +786,44 @@ START_TEST(bad_folders_and_tags_are_refused)
 }
 END_TEST
 
+/* Return: fs_new()'s for a server at @path. */
+static int new_fs_at(const char *path)
+{
+	const struct fs_config config = {.tag = "t", .socket = path};
+	struct virtio_dev *d;
+	int r;
+
+	err.msg[0] = '\0';
+	fix_init(&f, FIX_LOOPED);
+	r = fs_new(&d, &f.env, &config, &err);
+	if (r == 0)
+		fix_adopt(&f, d);
+	return r;
+}
+
+/* It gets what the guest has sent. */
+START_TEST(a_server_may_be_there_already)
+{
+	char dir[] = "/tmp/moat-test-XXXXXX", path[48], said[128];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(said, sizeof(said),
+		 "'%s': no server there: No such file or directory", path);
+	ck_assert_int_eq(new_fs_at(path), -ENOENT);
+	ck_assert_str_eq(err.msg, said);
+	fix_fini(&f);
+	fb_listen(&b, path);
+	ck_assert_msg(new_fs_at(path) == 0, "%s", err.msg);
+	fix_start(&f, FEATURES);
+	ck_assert_uint_eq(seen_flags(1, FUSE_OP_OPEN, FUSE_O_NOATIME),
+			  FUSE_O_NOATIME);
+	down();
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 START_TEST(a_missing_server_is_told)
 {
 	ck_assert_int_eq(new_fs("/tmp", "t", "/nonexistent/virtiofsd"),
@@ -914,6 +958,7 @@ static void add_trouble(TCase *t)
 	tcase_add_test(t, bad_folders_and_tags_are_refused);
 	tcase_add_loop_test(
 		t, the_installed_server_serves_and_leaves_nothing_behind, 0, 4);
+	tcase_add_test(t, a_server_may_be_there_already);
 	tcase_add_test(t, a_missing_server_is_told);
 	tcase_add_test(t,
 		       a_server_that_ends_at_once_is_told_with_its_last_words);

@@ -84,7 +84,7 @@ int setters_add_reserved(struct settings *s, const char *value,
 /* Lists of keys (setters_list.c). */
 #define DISK_KEYS  15
 #define IOMMU_KEYS 8
-#define FS_KEYS	   6
+#define FS_KEYS	   7
 #define VSOCK_KEYS 5
 extern const struct option_key disk_keys[DISK_KEYS];
 extern const struct option_key iommu_keys[IOMMU_KEYS];

@@ -314,6 +314,11 @@ static int set_fs_path(struct settings *s, const char *value, struct err *err)
 	return value_text(value, &new_share(s)->path, err);
 }
 
+static int set_fs_socket(struct settings *s, const char *value, struct err *err)
+{
+	return value_text(value, &new_share(s)->socket, err);
+}
+
 static int set_fs_tag(struct settings *s, const char *value, struct err *err)
 {
 	return value_text(value, &new_share(s)->tag, err);
@@ -342,6 +347,7 @@ static int set_fs_loop(struct settings *s, const char *value, struct err *err)
 
 const struct option_key fs_keys[FS_KEYS] = {
 	{"path", "DIR", set_fs_path},
+	{"vhost-user", "SOCKET", set_fs_socket},
 	{"tag", "NAME", set_fs_tag},
 	{"ro", "on|off", set_fs_ro},
 	{"iommu", "on|off", set_fs_iommu},
@@ -360,8 +366,14 @@ int set_fs(struct settings *s, const char *value, struct err *err)
 	r = setters_read_list(s, value, set_fs_path, fs_keys, FS_KEYS, err);
 	if (r < 0)
 		return r;
-	if (!new_share(s)->path || !new_share(s)->tag)
-		return err_set(err, EINVAL, "expected path=DIR and tag=NAME");
+	if (!new_share(s)->path == !new_share(s)->socket || !new_share(s)->tag)
+		return err_set(err, EINVAL,
+			       "expected path=DIR or vhost-user=SOCKET, and "
+			       "tag=NAME");
+	if (new_share(s)->socket && new_share(s)->readonly)
+		return err_set(err, EINVAL,
+			       "ro=on is for path=DIR: what a server permits "
+			       "is its own matter");
 	s->machine.nshares++;
 	return 0;
 }

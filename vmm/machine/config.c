@@ -37,6 +37,11 @@ const char *mach_disk_name(const struct mach_disk *d)
 	return d->socket ? d->socket : d->path;
 }
 
+const char *mach_share_name(const struct mach_share *s)
+{
+	return s->socket ? s->socket : s->path;
+}
+
 static bool overlap(const struct mach_reserved *a,
 		    const struct mach_reserved *b)
 {
@@ -211,7 +216,11 @@ static int check_share(const struct mach_config *c, unsigned index,
 	const struct mach_share *s = &c->shares[index];
 	char who[128];
 
-	(void)snprintf(who, sizeof(who), "--fs '%.100s'", s->path);
+	(void)snprintf(who, sizeof(who), "--fs '%.100s'", mach_share_name(s));
+	if (!s->tag[0] || strlen(s->tag) > MACH_TAG_MAX)
+		return err_set(err, EINVAL,
+			       "%s: tag '%.40s': not 1 to %d bytes", who,
+			       s->tag, MACH_TAG_MAX);
 	if (s->iommu == MACH_ON && c->iommu.on == MACH_OFF)
 		return err_set(err, EINVAL, "%s: iommu=on, but --iommu is off",
 			       who);

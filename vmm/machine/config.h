@@ -20,6 +20,7 @@ struct err;
 #define MACH_CPUS_MAX	     64
 #define MACH_DISKS_MAX	     24
 #define MACH_DISK_ID_MAX     20 /* bytes */
+#define MACH_TAG_MAX	     36 /* bytes */
 #define MACH_DISK_QUEUES_MAX 64
 #define MACH_DISK_BPS_MAX    (UINT64_C(1) << 40)
 #define MACH_DISK_IOPS_MAX   UINT64_C(1000000000)
@@ -108,15 +109,16 @@ struct mach_disk {
 	uint64_t bps, iops;
 };
 
-/* A directory of the host, by virtiofs. */
+/* A directory of the host, by virtiofs, or what a vhost-user server has. */
 struct mach_share {
 	const char *path;
-	const char *tag; /* what the guest mounts; at most 36 bytes */
-	bool readonly;
+	const char *socket; /* of the server, in the place of @path */
+	const char *tag;    /* what the guest mounts; 1 to MACH_TAG_MAX bytes */
+	bool readonly;	    /* with @path */
 	enum mach_switch iommu; /* AUTO: behind it when there is one */
 	const struct mach_reserved *reserved; /* besides those of all */
 	bool own_loop;	    /* a thread for it; else the machine's */
-	const char *server; /* virtiofsd; NULL: the one installed */
+	const char *server; /* virtiofsd; NULL: the one installed; with @path */
 };
 
 enum mach_net_kind { MACH_NET_USER, MACH_NET_TAP, MACH_NET_SERVED };
@@ -220,6 +222,7 @@ void mach_config_init(struct mach_config *c);
 bool mach_disk_is_served(const struct mach_disk *d);
 /* What people call it. */
 const char *mach_disk_name(const struct mach_disk *d);
+const char *mach_share_name(const struct mach_share *s);
 void mach_net_init(struct mach_net *n, enum mach_net_kind kind);
 /* The address of network @index, chosen or given. */
 void mach_net_mac(const struct mach_net *n, unsigned index, uint8_t *ret_mac);

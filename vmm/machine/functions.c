@@ -335,6 +335,7 @@ static int add_share(struct mach *m, unsigned index, struct err *err)
 	const struct fs_config config = {
 		.tag = s->tag,
 		.path = s->path,
+		.socket = s->socket,
 		.server = s->server,
 		.readonly = s->readonly,
 		.plan = m->flags & MACH_PLAN_ONLY,
@@ -395,6 +396,7 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 	return plug(m, f, err);
 }
 
+static_assert(MACH_TAG_MAX == FS_TAG_MAX, "");
 static_assert(MACH_VSOCK_CID == VSOCK_CID_MIN, "");
 static_assert(MACH_VSOCK_PATH_MAX == VSOCK_PATH_MAX, "");
 

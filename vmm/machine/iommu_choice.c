@@ -156,7 +156,7 @@ static int check_wishes(const struct mach *m, struct err *err)
 		if (m->config.shares[i].iommu == MACH_ON)
 			return err_set(err, EINVAL,
 				       "--fs '%s': iommu=on, but %s",
-				       m->config.shares[i].path,
+				       mach_share_name(&m->config.shares[i]),
 				       m->iommu_reason);
 	}
 	return 0;

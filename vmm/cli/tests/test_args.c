@@ -355,6 +355,23 @@ START_TEST(a_server_may_have_the_guests_memory)
 }
 END_TEST
 
+START_TEST(folder_is_a_path_or_a_server)
+{
+	good("--fs", "vhost-user=/run/s,tag=t");
+	ck_assert_str_eq(s.machine.shares[0].socket, "/run/s");
+	ck_assert_ptr_null(s.machine.shares[0].path);
+	bad("--fs 'd,tag=t,vhost-user=s': expected path=DIR or "
+	    "vhost-user=SOCKET, and tag=NAME",
+	    "--fs", "d,tag=t,vhost-user=s");
+	bad("--fs 'vhost-user=s': expected path=DIR or vhost-user=SOCKET, and "
+	    "tag=NAME",
+	    "--fs", "vhost-user=s");
+	bad("--fs 'vhost-user=s,tag=t,ro=on': ro=on is for path=DIR: what a "
+	    "server permits is its own matter",
+	    "--fs", "vhost-user=s,tag=t,ro=on");
+}
+END_TEST
+
 START_TEST(devices_have_a_loop_of_their_own_on_request)
 {
 	good("--disk", "a,loop=own", "--disk", "b", "--fs", "d,tag=t,loop=own",
@@ -769,6 +786,7 @@ int main(void)
 	tcase_add_test(tc, a_taps_frames_may_be_moved_by_the_kernel);
 	tcase_add_test(tc, a_server_may_have_the_network);
 	tcase_add_test(tc, a_server_may_have_the_guests_memory);
+	tcase_add_test(tc, folder_is_a_path_or_a_server);
 	tcase_add_test(tc, devices_have_a_loop_of_their_own_on_request);
 	tcase_add_test(tc, last_vsock_counts);
 	tcase_add_test(tc, vsock_without_a_path_is_refused);
