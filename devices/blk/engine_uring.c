@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * io_uring, by the ring that the loop waits with: what a kick brings goes to
- * the kernel in the system call by which the loop waits for the next one.
+ * the kernel in the system call by which the loop waits for the next one.  What
+ * no ring has is put aside.
  */
 #include "devices/blk/engine.h"
 
@@ -11,6 +12,7 @@
 
 #include "core/bits.h"
 #include "core/loop.h"
+#include "devices/blk/aside.h"
 #include "devices/blk/image.h"
 
 /* How long to leave a kernel alone that had no memory for a submission. */
@@ -21,6 +23,7 @@ struct uring {
 	struct loop_io_user user;
 	struct loop_timer retry;
 	struct list queued; /* not in the ring yet */
+	struct blk_aside aside;
 };
 
 static struct uring *to_uring(struct blk_engine *e)
@@ -48,7 +51,7 @@ static void prepare(struct uring *u, struct io_uring_sqe *sqe,
 		io_uring_prep_fallocate(sqe, fd, io->mode, (off_t)io->at,
 					(off_t)io->len);
 		break;
-	case BLK_OP_DISCARD: /* an ioctl; no ring has it */
+	case BLK_OP_DISCARD: /* here and now: it could not be put aside */
 		io->result = blk_io_run(io, u->engine.env.image);
 		io_uring_prep_nop(sqe);
 		break;
@@ -63,6 +66,17 @@ static struct blk_io *first_queued(struct uring *u)
 		       : container_of(u->queued.next, struct blk_io, node);
 }
 
+static bool put_aside(struct uring *u, struct blk_io *io)
+{
+	if (io->op != BLK_OP_DISCARD)
+		return false;
+	list_remove(&io->node);
+	if (blk_aside_put(&u->aside, u->engine.env.loop, io) == 0)
+		return true;
+	list_insert(&u->queued, &io->node);
+	return false;
+}
+
 /* On another thread, or in a kernel that takes no more: a little later. */
 static void flush(struct uring *u)
 {
@@ -70,6 +84,8 @@ static void flush(struct uring *u)
 	struct blk_io *io;
 
 	while ((io = first_queued(u)) != NULL) {
+		if (put_aside(u, io))
+			continue;
 		sqe = loop_io_here(&u->user) ? loop_io_get(&u->user) : NULL;
 		if (!sqe) {
 			loop_timer_set(&u->retry,
@@ -115,10 +131,23 @@ static void on_retry(struct loop_timer *t)
 	flush(container_of(t, struct uring, retry));
 }
 
+static void on_aside(struct loop_watch *w, uint32_t events)
+{
+	struct uring *u = container_of(w, struct uring, aside.watch);
+	struct blk_engine_user *of = u->engine.env.user;
+	struct blk_io *io;
+
+	(void)events;
+	while ((io = blk_aside_take(&u->aside)) != NULL)
+		of->ops->done(of, io, io->result);
+	on_batch_done(&u->user);
+}
+
 static void uring_free(struct blk_engine *e)
 {
 	struct uring *u = to_uring(e);
 
+	blk_aside_fini(&u->aside);
 	loop_timer_del(&u->retry);
 	loop_io_close(&u->user);
 	loop_barrier(e->env.loop);
@@ -143,6 +172,7 @@ int blk_uring_new(struct blk_engine **ret_e, const struct blk_engine_env *env)
 		return -ENOMEM;
 	u->engine = (struct blk_engine){.ops = &uring_ops, .env = *env};
 	list_init(&u->queued);
+	blk_aside_init(&u->aside, env->image, on_aside, env->lock);
 	u->user.done = on_done;
 	u->user.batch_done = on_batch_done;
 	u->user.lock = env->lock;
