@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 #include "devices/blk/aside.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -74,6 +76,19 @@ void blk_aside_fini(struct blk_aside *a)
 	pthread_mutex_destroy(&a->lock);
 }
 
+static int start_thread(struct blk_aside *a)
+{
+	sigset_t all, old;
+	int r;
+
+	/* Signals are others' business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&a->thread, NULL, work, a);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
 static int start(struct blk_aside *a, struct loop *l)
 {
 	int r = 0;
@@ -83,7 +98,7 @@ static int start(struct blk_aside *a, struct loop *l)
 	if (r >= 0 && !a->watch.loop)
 		r = loop_watch_add(l, &a->watch, a->done_fd, EPOLLIN | EPOLLET);
 	if (r >= 0)
-		r = -pthread_create(&a->thread, NULL, work, a);
+		r = start_thread(a);
 	if (r < 0)
 		return r;
 	pthread_setname_np(a->thread, "discard");
@@ -102,6 +117,19 @@ int blk_aside_put(struct blk_aside *a, struct loop *l, struct blk_io *io)
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->lock);
 	return 0;
+}
+
+void blk_aside_cancel(struct blk_aside *a)
+{
+	pthread_mutex_lock(&a->lock);
+	while (!list_empty(&a->todo)) {
+		struct blk_io *io = first(&a->todo);
+
+		io->result = -ECANCELED;
+		list_append(&a->done, &io->node);
+		eventfd_signal(a->done_fd);
+	}
+	pthread_mutex_unlock(&a->lock);
 }
 
 struct blk_io *blk_aside_take(struct blk_aside *a)

@@ -37,8 +37,11 @@ struct blk_aside {
 void blk_aside_init(struct blk_aside *a, const struct blk_image *image,
 		    loop_watch_fn fn, pthread_mutex_t *lock);
 /* @fn is not called any more.  Waits for the operation that is under way; the
- * others are dropped.  Threads: without the lock. */
+ * others are dropped, and nothing may be put.  Threads: without the lock. */
 void blk_aside_fini(struct blk_aside *a);
+
+/* What has not begun has its result, -ECANCELED, and can be taken. */
+void blk_aside_cancel(struct blk_aside *a);
 
 /* Return: 0: @io is the thread's, until it is taken; -errno: there is none. */
 int blk_aside_put(struct blk_aside *a, struct loop *l, struct blk_io *io);

@@ -165,8 +165,13 @@ static void blk_stop(struct virtio_dev *d)
 {
 	struct blk *b = to_blk(d);
 
-	for (unsigned i = 0; i < b->nqueues; i++)
+	for (unsigned i = 0; i < b->nqueues; i++) {
+		struct blk_engine *e = b->queues[i].engine;
+
 		loop_timer_cancel(&b->queues[i].unthrottle);
+		if (e->ops->cancel)
+			e->ops->cancel(e);
+	}
 }
 
 static void blk_queue_stop(struct virtio_dev *d, unsigned qi)

@@ -74,6 +74,9 @@ struct blk_engine_env {
 struct blk_engine_ops {
 	void (*queue)(struct blk_engine *e, struct blk_io *io);
 	void (*submit)(struct blk_engine *e);
+	/* May be NULL.  The device is being reset: what would take long and
+	 * has not begun ends with -ECANCELED, by done() from the loop. */
+	void (*cancel)(struct blk_engine *e);
 	/* Waits for what the kernel still has; done() is not called for it.
 	 * Threads: without the lock. */
 	void (*free)(struct blk_engine *e);

@@ -107,6 +107,11 @@ static void uring_submit(struct blk_engine *e)
 	flush(to_uring(e));
 }
 
+static void uring_cancel(struct blk_engine *e)
+{
+	blk_aside_cancel(&to_uring(e)->aside);
+}
+
 static void on_done(struct loop_io_user *user, struct loop_io *done,
 		    int32_t result)
 {
@@ -143,6 +148,7 @@ static void on_aside(struct loop_watch *w, uint32_t events)
 	on_batch_done(&u->user);
 }
 
+/* No request is left but for those that nobody waits for: nothing is queued. */
 static void uring_free(struct blk_engine *e)
 {
 	struct uring *u = to_uring(e);
@@ -157,6 +163,7 @@ static void uring_free(struct blk_engine *e)
 static const struct blk_engine_ops uring_ops = {
 	.queue = uring_queue,
 	.submit = uring_submit,
+	.cancel = uring_cancel,
 	.free = uring_free,
 };
 

@@ -41,6 +41,11 @@ static void fake_submit(struct blk_engine *e)
 	}
 }
 
+static void fake_cancel(struct blk_engine *e)
+{
+	to_fake(e)->cancels++;
+}
+
 static void fake_free(struct blk_engine *e)
 {
 	free(to_fake(e));
@@ -49,6 +54,7 @@ static void fake_free(struct blk_engine *e)
 static const struct blk_engine_ops fake_ops = {
 	.queue = fake_queue,
 	.submit = fake_submit,
+	.cancel = fake_cancel,
 	.free = fake_free,
 };
 

@@ -35,7 +35,7 @@ struct fake_engine {
 	struct blk_engine engine;
 	struct list queued; /* not submitted */
 	struct list flying; /* submitted, oldest first */
-	unsigned nqueued, nflying, submits;
+	unsigned nqueued, nflying, submits, cancels;
 	bool freed;
 };
 

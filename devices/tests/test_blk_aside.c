@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/loop.h"
+#include "devices/blk/aside.h"
 #include "devices/blk/engine.h"
 #include "devices/blk/image.h"
 
@@ -198,31 +200,65 @@ START_TEST(each_discard_has_its_own_result)
 }
 END_TEST
 
-static _Atomic bool freed;
+START_TEST(a_reset_ends_what_has_not_begun)
+{
+	put(&discards[0]);
+	put(&discards[1]);
+	wait_begun(1);
+	pthread_mutex_lock(&lock);
+	engine->ops->cancel(engine);
+	pthread_mutex_unlock(&lock);
+	wait_done(&discards[1], -ECANCELED);
+	allow(2);
+	wait_done(&discards[0], 0);
+	ck_assert_uint_eq(begun, 1);
+}
+END_TEST
 
-static void *do_free(void *arg)
+static void never(struct loop_watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	ck_abort_msg("what nobody waits for is told of");
+}
+
+static struct blk_aside aside;
+static _Atomic bool gone;
+
+static void *end_aside(void *arg)
 {
 	(void)arg;
-	free_engine();
-	atomic_store(&freed, true);
+	blk_aside_fini(&aside);
+	atomic_store(&gone, true);
 	return NULL;
+}
+
+static void wait_ending(void)
+{
+	bool ending;
+
+	do {
+		sched_yield();
+		pthread_mutex_lock(&aside.lock);
+		ending = aside.ending;
+		pthread_mutex_unlock(&aside.lock);
+	} while (!ending);
 }
 
 START_TEST(the_end_waits_for_the_one_that_is_under_way)
 {
 	pthread_t thread;
 
-	put(&discards[0]);
-	put(&discards[1]);
+	blk_aside_init(&aside, &image, never, &lock);
+	ck_assert_int_eq(blk_aside_put(&aside, loop, &discards[0]), 0);
+	ck_assert_int_eq(blk_aside_put(&aside, loop, &discards[1]), 0);
 	wait_begun(1);
-	ck_assert_int_eq(pthread_create(&thread, NULL, do_free, NULL), 0);
-	usleep(20000);
-	ck_assert(!atomic_load(&freed));
-	allow(1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_aside, NULL), 0);
+	wait_ending();
+	ck_assert(!atomic_load(&gone));
+	allow(2);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	/* Nobody would hear of the other one. */
 	ck_assert_uint_eq(begun, 1);
-	ck_assert_ptr_null(last_done);
 }
 END_TEST
 
@@ -234,6 +270,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_slow_discard_holds_nobody_up);
 	tcase_add_test(tc, each_discard_has_its_own_result);
+	tcase_add_test(tc, a_reset_ends_what_has_not_begun);
 	tcase_add_test(tc, the_end_waits_for_the_one_that_is_under_way);
 	suite_add_tcase(s, tc);
 	return s;

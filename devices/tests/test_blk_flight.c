@@ -670,13 +670,16 @@ START_TEST(reset_waits_for_what_the_kernel_has)
 {
 	struct blk_call a, b;
 	struct resetter r;
+	unsigned cancels;
 
 	up(_i);
 	a = transfer(BLK_T_IN, 1, 512);
 	b = transfer(BLK_T_OUT, 2, 512);
 	blk_begin(&f, &a);
 	blk_begin(&f, &b);
+	cancels = f.fake->cancels;
 	begin_reset(&r);
+	ck_assert_uint_eq(f.fake->cancels, cancels + 1);
 	ck_assert(!is_done(&r));
 	fake_complete(&f, 512);
 	ck_assert(!is_done(&r));
