@@ -99,12 +99,15 @@ static size_t fs_front(struct vhu *u, struct vq_chain *c,
 		struct fuse_in_header_wire header;
 		struct fuse_open_in_wire open;
 	} in;
-	const int r = vq_read_obj(c, &in);
 	uint32_t op, flags;
+	int r;
 
 	static_assert(sizeof(in) <= VHU_FRONT_MAX, "it fits");
+	if (!of_vhu(u)->ours)
+		return 0;
+	r = vq_read_obj(c, &in);
 	c->in = start;
-	if (r < 0 || !of_vhu(u)->ours)
+	if (r < 0)
 		return 0;
 	op = le32_get(in.header.opcode);
 	flags = le32_get(in.open.flags);

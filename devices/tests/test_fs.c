@@ -753,6 +753,20 @@ END_TEST
  * The program.
  */
 
+/* Return: fs_new()'s; fix_fini() is the caller's. */
+static int begin(const struct fs_config *config)
+{
+	struct virtio_dev *d = NULL;
+	int r;
+
+	err.msg[0] = '\0';
+	fix_init(&f, FIX_LOOPED);
+	r = fs_new(&d, &f.env, config, &err);
+	if (r == 0)
+		fix_adopt(&f, d);
+	return r;
+}
+
 static int new_fs(const char *path, const char *tag, const char *server)
 {
 	const struct fs_config config = {
@@ -760,14 +774,8 @@ static int new_fs(const char *path, const char *tag, const char *server)
 		.path = path,
 		.server = server,
 	};
-	struct virtio_dev *d = NULL;
-	int r;
+	const int r = begin(&config);
 
-	err.msg[0] = '\0';
-	fix_init(&f, FIX_LOOPED);
-	r = fs_new(&d, &f.env, &config, &err);
-	if (r == 0)
-		fix_adopt(&f, d);
 	fix_fini(&f);
 	return r;
 }
@@ -786,19 +794,12 @@ START_TEST(bad_folders_and_tags_are_refused)
 }
 END_TEST
 
-/* Return: fs_new()'s for a server at @path. */
+/* Return: as begin(), for a server at @path. */
 static int new_fs_at(const char *path)
 {
 	const struct fs_config config = {.tag = "t", .socket = path};
-	struct virtio_dev *d;
-	int r;
 
-	err.msg[0] = '\0';
-	fix_init(&f, FIX_LOOPED);
-	r = fs_new(&d, &f.env, &config, &err);
-	if (r == 0)
-		fix_adopt(&f, d);
-	return r;
+	return begin(&config);
 }
 
 /* It gets what the guest has sent. */

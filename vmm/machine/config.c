@@ -216,6 +216,11 @@ static int check_share(const struct mach_config *c, unsigned index,
 	const struct mach_share *s = &c->shares[index];
 	char who[128];
 
+	if (!s->path == !s->socket || !s->tag || (s->socket && s->readonly))
+		return err_set(err, EINVAL,
+			       "--fs: a share has a tag, and a path or the "
+			       "socket of a server, which knows what is "
+			       "read-only");
 	(void)snprintf(who, sizeof(who), "--fs '%.100s'", mach_share_name(s));
 	if (!s->tag[0] || strlen(s->tag) > MACH_TAG_MAX)
 		return err_set(err, EINVAL,
