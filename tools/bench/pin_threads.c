@@ -22,7 +22,9 @@ static bool is_vcpu(pid_t pid, pid_t tid)
 		name[0] = '\0';
 	if (f)
 		fclose(f);
-	return strcmp(name, "vcpu0\n") == 0 || strcmp(name, "CPU 0/KVM\n") == 0;
+	return strcmp(name, "vcpu0\n") == 0 ||
+	       strcmp(name, "CPU 0/KVM\n") == 0 ||
+	       strcmp(name, "kvm-vcpu-0\n") == 0;
 }
 
 static void pin(pid_t tid, unsigned cpu)

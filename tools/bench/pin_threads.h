@@ -11,9 +11,9 @@
 
 #include <sys/types.h>
 
-/* The first vCPU's thread of @pid, by the name that moat or QEMU (with
- * debug-threads=on) gave it, to processor 0; its other threads, and
- * those that they make, to processor 1.  Exits when there is no such thread.
+/* The first vCPU's thread of @pid, by the name that moat, QEMU (with debug-threads=on)
+ * or kvmtool gave it, to processor 0; its other threads, and those that they make
+ * (vhost's are the kernel's before Linux 6.4, and stay free), to processor 1.  Exits when there is no such thread.
  * Does nothing where there is one processor. */
 void pin_threads(pid_t pid);
 

@@ -13,8 +13,8 @@
  * before; and with each buffer of each request mapped before it and unmapped
  * after it.
  *
- * Threads: the driver's is the caller's, on processor 0; the device has its
- * loop's, which stays on processor 1.
+ * Threads: the driver's is the caller's, on processor 0, where the far end of a
+ * socket is, too; the device has its loop's, which stays on processor 1.
  */
 #ifndef MOAT_VIRTIO_BENCH_RIG_H
 #define MOAT_VIRTIO_BENCH_RIG_H

@@ -43,10 +43,13 @@ esac
 cat >around <<END
 $server --socket-path=/tmp/fs.socket $shared &
 server=\$!
-until [ -S /tmp/fs.socket ]; do sleep 0.1; done
+until [ -S /tmp/fs.socket ]; do
+	kill -0 \$server || exit 1
+	sleep 0.1
+done
 "\$@"
 status=\$?
-wait \$server
+kill \$server 2>/dev/null
 exit \$status
 END
 wrapper=(sh around)
