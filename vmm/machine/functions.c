@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The virtio devices of a machine, each a PCI function in its slot.
- *
- * Slots are fixed, so that a device keeps its address when another one comes
- * or goes.  The endpoint id of a function is its requester id; tests of guests
- * may have a distance between them.
+ * The virtio devices of a machine: which there are, and what each is made with.
  */
 #include <assert.h>
 #include <errno.h>
@@ -26,6 +22,7 @@
 #include "iommu/virtio_iommu.h"
 #include "virtio/device.h"
 #include "virtio/pci.h"
+#include "vmm/machine/func.h"
 #include "vmm/machine/mach.h"
 #include "vmm/machine/spoil.h"
 
@@ -36,117 +33,6 @@ static_assert(MACH_DISK_QUEUES_MAX <= BLK_QUEUES_MAX &&
 		      MACH_DISK_BPS_MAX <= BLK_LIMIT_BPS_MAX &&
 		      MACH_DISK_IOPS_MAX <= BLK_LIMIT_IOPS_MAX,
 	      "what the configuration allows, the disk can do");
-
-/* A function that is about to get its device. */
-static struct mach_func *next_func(struct mach *m, unsigned slot,
-				   const char *name)
-{
-	struct mach_func *f = &m->funcs[m->nfuncs];
-
-	*f = (struct mach_func){
-		.slot = slot,
-		.endpoint = m->config.test.first_id + PCI_DEVFN(slot, 0),
-	};
-	snprintf(f->name, sizeof(f->name), "%s", name);
-	dma_init(&f->identity, &m->mem);
-	f->dma = &f->identity;
-	return f;
-}
-
-/* Put @f behind the IOMMU. */
-static int protect(struct mach *m, struct mach_func *f, struct err *err)
-{
-	struct iommu_resv_region regions[MACH_RESERVED_MAX];
-	int r;
-
-	r = iommu_endpoint_add(m->iommu, f->endpoint, &f->ep, err);
-	if (r < 0)
-		return r;
-	r = iommu_endpoint_reserve(f->ep, regions,
-				   mach_reserved_regions(f->reserved, regions),
-				   err);
-	if (r < 0) {
-		err_prefix(err, "%s", f->name);
-		return r;
-	}
-	r = iommu_endpoint_view(f->ep, &f->dma);
-	if (r < 0)
-		return err_set(err, -r, "out of memory");
-	f->managed = true;
-	return 0;
-}
-
-/* ... and into the topology. */
-static int manage(struct mach *m, struct mach_func *f, struct err *err)
-{
-	int r = protect(m, f, err);
-
-	if (r < 0)
-		return r;
-	if (f->gsi)
-		return iommu_topology_add_mmio(&m->topology, f->at, f->endpoint,
-					       err);
-	return iommu_topology_add_pci(&m->topology, 0, PCI_DEVFN(f->slot, 0),
-				      f->endpoint, err);
-}
-
-static struct virtio_dev_env env_of(struct mach *m, struct mach_func *f)
-{
-	return (struct virtio_dev_env){
-		.name = f->name,
-		.dma = f->dma,
-		.loop = m->loop,
-		.access_platform = f->managed,
-	};
-}
-
-/* The place of a device that is no PCI function. */
-static struct mach_func *next_mmio(struct mach *m, const char *name)
-{
-	struct mach_func *f = next_func(m, 0, name);
-
-	f->number = m->nmmio++;
-	f->endpoint = m->config.test.first_id + MACH_MMIO_ENDPOINT + f->number;
-	platform_mmio_place(f->number, &f->at, &f->gsi);
-	return f;
-}
-
-static int plug_mmio(struct mach *m, struct mach_func *f, struct err *err)
-{
-	struct irq_line *irq = NULL;
-	int r;
-
-	m->nfuncs++; /* from here on mach_remove_functions() frees it */
-	if (!(m->flags & MACH_PLAN_ONLY)) {
-		irqchip_line_init(&f->irq, &m->vm.irqchip, f->gsi);
-		irq = &f->irq.line;
-	}
-	vmmio_init(&f->mmio, f->dev, f->at, irq, m->doorbells);
-	r = bus_attach(&m->mmio, &f->mmio.region);
-	return r < 0 ? err_errno(err, -r, "%s: no place at %#llx", f->name,
-				 (unsigned long long)f->at)
-		     : 0;
-}
-
-/* The device is there: make it a function of the bus. */
-static int plug(struct mach *m, struct mach_func *f, struct err *err)
-{
-	int r;
-
-	m->nfuncs++; /* from here on mach_remove_functions() frees it */
-	r = vpci_new(&f->pci, f->dev, m->msi, m->doorbells, err);
-	if (r < 0)
-		return r;
-	return pci_host_attach(&m->host, vpci_func(f->pci), (int)f->slot, err);
-}
-
-static bool behind_iommu(const struct mach *m, enum mach_switch wish,
-			 bool by_default)
-{
-	if (!m->iommu)
-		return false;
-	return wish == MACH_AUTO ? by_default : wish == MACH_ON;
-}
 
 static bool has_virtio_console(const struct mach *m)
 {
@@ -179,35 +65,36 @@ static int new_console(struct mach *m, struct virtio_dev **ret_d,
  */
 static int add_console(struct mach *m, struct err *err)
 {
-	struct mach_func *f = next_func(m, SLOT_CONSOLE, "console");
+	struct mach_func *f = func_next(m, SLOT_CONSOLE, "console");
 	struct virtio_dev_env env;
 	int r = 0;
 
-	if (behind_iommu(m, m->config.iommu.console, !has_virtio_console(m)))
-		r = manage(m, f, err);
+	if (func_behind_iommu(m, m->config.iommu.console,
+			      !has_virtio_console(m)))
+		r = func_manage(m, f, err);
 	if (r < 0)
 		return r;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	r = new_console(m, &f->dev, &env, err);
 	if (r < 0)
 		return r;
 	m->console = f->dev;
-	return plug(m, f, err);
+	return func_plug(m, f, err);
 }
 
 static int add_rng(struct mach *m, struct err *err)
 {
-	struct mach_func *f = next_func(m, SLOT_RNG, "rng");
+	struct mach_func *f = func_next(m, SLOT_RNG, "rng");
 	struct virtio_dev_env env;
 	int r = 0;
 
-	if (behind_iommu(m, MACH_AUTO, true))
-		r = manage(m, f, err);
+	if (func_behind_iommu(m, MACH_AUTO, true))
+		r = func_manage(m, f, err);
 	if (r < 0)
 		return r;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	r = rng_new(&f->dev, &env, err);
-	return r < 0 ? r : plug(m, f, err);
+	return r < 0 ? r : func_plug(m, f, err);
 }
 
 /* By MMIO one queue alone has a doorbell. */
@@ -289,16 +176,16 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 	int r = 0;
 
 	snprintf(name, sizeof(name), "blk%u", index);
-	f = d->transport == MACH_MMIO ? next_mmio(m, name)
-				      : next_func(m, SLOT_DISKS + index, name);
+	f = d->transport == MACH_MMIO ? func_next_mmio(m, name)
+				      : func_next(m, SLOT_DISKS + index, name);
 	f->reserved = d->reserved;
-	if (behind_iommu(m, d->iommu, true))
+	if (func_behind_iommu(m, d->iommu, true))
 		r = m->config.test.hidden_disks >> index & 1
-			    ? protect(m, f, err)
-			    : manage(m, f, err);
+			    ? func_protect(m, f, err)
+			    : func_manage(m, f, err);
 	if (r < 0)
 		return r;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	if (d->own_loops)
 		r = own_queues(f, queues, disk_queues(m, d),
 			       !mach_disk_is_served(d), err);
@@ -314,19 +201,8 @@ static int add_disk(struct mach *m, unsigned index, struct err *err)
 		own_loops_fini(&f->loops);
 		return r;
 	}
-	return d->transport == MACH_MMIO ? plug_mmio(m, f, err)
-					 : plug(m, f, err);
-}
-
-/* A loop for all of the device. */
-static int own_loop(struct mach_func *f, struct virtio_dev_env *env,
-		    struct err *err)
-{
-	int r = own_loops_init(&f->loops, 1, err);
-
-	if (r == 0)
-		env->loop = f->loops.loops[0];
-	return r;
+	return d->transport == MACH_MMIO ? func_plug_mmio(m, f, err)
+					 : func_plug(m, f, err);
 }
 
 static int add_share(struct mach *m, unsigned index, struct err *err)
@@ -346,22 +222,22 @@ static int add_share(struct mach *m, unsigned index, struct err *err)
 	int r = 0;
 
 	snprintf(name, sizeof(name), "fs%u", index);
-	f = next_func(m, SLOT_SHARES - index, name);
+	f = func_next(m, SLOT_SHARES - index, name);
 	f->reserved = s->reserved;
-	if (behind_iommu(m, s->iommu, true))
-		r = manage(m, f, err);
+	if (func_behind_iommu(m, s->iommu, true))
+		r = func_manage(m, f, err);
 	if (r < 0)
 		return r;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	if (s->own_loop)
-		r = own_loop(f, &env, err);
+		r = func_own_loop(f, &env, err);
 	if (r == 0)
 		r = fs_new(&f->dev, &env, &config, err);
 	if (r < 0) {
 		own_loops_fini(&f->loops);
 		return r;
 	}
-	return plug(m, f, err);
+	return func_plug(m, f, err);
 }
 
 static int add_net(struct mach *m, unsigned index, struct err *err)
@@ -375,17 +251,17 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 	int r = 0;
 
 	snprintf(name, sizeof(name), "net%u", index);
-	f = next_func(m, SLOT_NETS + index, name);
+	f = func_next(m, SLOT_NETS + index, name);
 	f->reserved = n->reserved;
-	if (behind_iommu(m, n->iommu, true))
-		r = manage(m, f, err);
+	if (func_behind_iommu(m, n->iommu, true))
+		r = func_manage(m, f, err);
 	if (r < 0)
 		return r;
 	mach_net_config(&config, forwards, n, index);
 	config.plan = m->flags & MACH_PLAN_ONLY;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	if (n->own_loop)
-		r = own_loop(f, &env, err);
+		r = func_own_loop(f, &env, err);
 	if (r == 0)
 		r = net_new(&f->dev, &env, &config, err);
 	if (r < 0) {
@@ -393,7 +269,7 @@ static int add_net(struct mach *m, unsigned index, struct err *err)
 		err_prefix(err, "--net");
 		return r;
 	}
-	return plug(m, f, err);
+	return func_plug(m, f, err);
 }
 
 static_assert(MACH_TAG_MAX == FS_TAG_MAX, "");
@@ -407,18 +283,18 @@ static int add_vsock(struct mach *m, struct err *err)
 		.path = m->config.vsock.path,
 		.plan = m->flags & MACH_PLAN_ONLY,
 	};
-	struct mach_func *f = next_func(m, SLOT_VSOCK, "vsock");
+	struct mach_func *f = func_next(m, SLOT_VSOCK, "vsock");
 	struct virtio_dev_env env;
 	int r = 0;
 
 	f->reserved = m->config.vsock.reserved;
-	if (behind_iommu(m, m->config.vsock.iommu, true))
-		r = manage(m, f, err);
+	if (func_behind_iommu(m, m->config.vsock.iommu, true))
+		r = func_manage(m, f, err);
 	if (r < 0)
 		return r;
-	env = env_of(m, f);
+	env = func_env(m, f);
 	if (m->config.vsock.own_loop)
-		r = own_loop(f, &env, err);
+		r = func_own_loop(f, &env, err);
 	if (r == 0)
 		r = vsock_new(&f->dev, &env, &config, err);
 	if (r < 0) {
@@ -426,19 +302,19 @@ static int add_vsock(struct mach *m, struct err *err)
 		err_prefix(err, "--vsock");
 		return r;
 	}
-	return plug(m, f, err);
+	return func_plug(m, f, err);
 }
 
 static int add_balloon(struct mach *m, struct err *err)
 {
-	struct mach_func *f = next_func(m, SLOT_BALLOON, "balloon");
-	const struct virtio_dev_env env = env_of(m, f);
+	struct mach_func *f = func_next(m, SLOT_BALLOON, "balloon");
+	const struct virtio_dev_env env = func_env(m, f);
 	int r = balloon_new(&f->dev, &env, &m->mem, err);
 
 	if (r < 0)
 		return r;
 	m->balloon = f->dev;
-	return plug(m, f, err);
+	return func_plug(m, f, err);
 }
 
 /* One that may use a single processor would look while the guest cannot
@@ -467,7 +343,7 @@ static struct viommu_poll_times poll_times(const struct mach *m)
 /* Last, because its description is complete only then. */
 static int add_iommu(struct mach *m, struct err *err)
 {
-	struct mach_func *f = next_func(m, SLOT_IOMMU, "iommu");
+	struct mach_func *f = func_next(m, SLOT_IOMMU, "iommu");
 	const struct viommu_config config = {
 		.iommu = m->iommu,
 		.topology = &m->topology,
@@ -475,13 +351,13 @@ static int add_iommu(struct mach *m, struct err *err)
 		.watcher = &m->trace.watcher,
 		.poll = poll_times(m),
 	};
-	struct virtio_dev_env env = env_of(m, f);
+	struct virtio_dev_env env = func_env(m, f);
 	int r = viommu_new(&f->dev, &env, &config, err);
 
 	if (r < 0)
 		return r;
 	m->viommu = f->dev;
-	r = plug(m, f, err);
+	r = func_plug(m, f, err);
 	if (r == 0 && m->config.test.topology)
 		r = spoil_topology(m, f, m->config.test.topology, err);
 	return r;
