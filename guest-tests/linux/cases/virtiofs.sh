@@ -47,9 +47,11 @@ until [ -S /tmp/fs.socket ]; do
 	kill -0 \$server || exit 1
 	sleep 0.1
 done
+(until grep -qsx fs0 /proc/[0-9]*/task/*/comm; do sleep 0.3; done; touch thread) &
+looker=\$!
 "\$@"
 status=\$?
-kill \$server 2>/dev/null
+kill \$server \$looker 2>/dev/null
 exit \$status
 END
 wrapper=(sh around)
@@ -64,5 +66,6 @@ cmp -s inside/data.img outside/copy.img || fail "what the guest wrote outside is
 cmp -s outside/data.img inside/copy.img || fail "what the guest wrote inside is not what it read outside"
 cmp -s inside/data.img served/copy.img || fail "what the guest wrote to its own server is not what it read inside"
 [ "$(cat inside/a/b/17)" = 17 ] || fail "a small file is not what the guest wrote"
+[ -e thread ] || fail "the first share has no thread of its own"
 [ ! -e readonly/new ] || fail "the read-only share has a new file"
 iommu_was_used
