@@ -471,15 +471,21 @@ static void say_forgotten(void)
 	ck_assert_int_eq(send(b.fd, &m, 20, MSG_NOSIGNAL), 20);
 }
 
+/* Of a page that the server has, and it does not say that it has forgotten. */
+static void begin_unmap(pthread_t *ret_thread)
+{
+	ask_for(page_of(TX));
+	set_mute(true);
+	atomic_store(&unmapped, false);
+	ck_assert_int_eq(pthread_create(ret_thread, NULL, unmap, NULL), 0);
+}
+
 START_TEST(an_unmap_waits_until_the_server_has_forgotten)
 {
 	pthread_t thread;
 
 	up(BEHIND);
-	ask_for(page_of(TX));
-	set_mute(true);
-	atomic_store(&unmapped, false);
-	ck_assert_int_eq(pthread_create(&thread, NULL, unmap, NULL), 0);
+	begin_unmap(&thread);
 	fb_wait_invalidations(&b, 2); /* the first came with the rings */
 	ck_assert(!reachable(NULL));
 	/* Meanwhile the loop and the device are nobody's prisoners. */
@@ -911,10 +917,7 @@ START_TEST(an_unmap_that_waits_for_a_server_waits_for_its_end)
 	pthread_t thread;
 
 	up(BEHIND);
-	ask_for(page_of(TX));
-	set_mute(true);
-	atomic_store(&unmapped, false);
-	ck_assert_int_eq(pthread_create(&thread, NULL, unmap, NULL), 0);
+	begin_unmap(&thread);
 	fb_wait_invalidations(&b, 2);
 	fb_linger(&b, true);
 	ck_assert_int_eq(shutdown(b.fd, SHUT_RDWR), 0);
